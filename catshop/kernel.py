@@ -1,0 +1,187 @@
+"""The few words that every plane shares: who calls, what time it is, what was seen, what is secret.
+
+Everything here is small enough to carry through all planes, and knows none of them: no bytes, no
+grants, no cats. `Principal` is the answer of the OAuth plane that the tools plane reads; `Trace` is
+how a decision becomes visible without the decider knowing who watches. Next: `catshop/limits.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+Clock = Callable[[], datetime]
+"""Tells the time in UTC. Time comes in as an argument, so that no test has to freeze a clock."""
+
+
+def utc_now() -> datetime:
+    """The time now, aware and in UTC. Only shells call this; pure code is handed a `now`."""
+    return datetime.now(UTC)
+
+
+class Secret:
+    """Text that must never be printed: a token, a code, a password, a verifier.
+
+    `repr` and `str` show nothing of it, comparison takes the same time wherever the first
+    difference is, and storage is only ever given its `digest`.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The text itself, for the one place that has to put it on the wire or into a hash."""
+        return self._value
+
+    def digest(self) -> str:
+        """SHA-256 as 64 lower-case hex digits: enough for secrets of 128 random bits or more."""
+        return hashlib.sha256(self._value.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def __repr__(self) -> str:
+        return "Secret(...)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        ours, theirs = (text._value.encode("utf-8", "surrogatepass") for text in (self, other))
+        return hmac.compare_digest(ours, theirs)
+
+    def __hash__(self) -> int:
+        return hash((Secret, self.digest()))
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls, as the presented access token proves it.
+
+    `subject` is the user's stable id at `issuer`, or None when a client acts for itself alone;
+    `username` is for greeting, never for deciding. A token whose `audience` is not this server
+    never becomes a Principal (RFC 8707 §2).
+    """
+
+    issuer: str
+    subject: str | None
+    username: str | None
+    client_id: str
+    audience: str
+    scopes: frozenset[str]
+    token_id: str
+    expires_at: datetime
+
+    @property
+    def key(self) -> tuple[str, str, str | None]:
+        """What a session or a subscription belongs to: the same user through the same client."""
+        return (self.client_id, self.issuer, self.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a tool handler may know of the request it serves (`ctx.request` in the SDK's terms)."""
+
+    principal: Principal
+    exchange: str
+
+
+class Unavailable(Exception):
+    """State cannot be read or written now; nothing was changed and the same request may be retried.
+
+    The door of each plane answers it with 503 and `Retry-After` (RFC 9110 §15.6.4).
+    """
+
+    def __init__(self, code: str, detail: str, *, retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class Kind(StrEnum):
+    """What sort of thing a trace event tells of."""
+
+    BYTES = "bytes"
+    HTTP = "http"
+    RPC = "jsonrpc"
+    CHECK = "check"
+    SQL = "sql"
+    STATE = "state"
+
+
+class Verdict(StrEnum):
+    """How a named check ended."""
+
+    OK = "ok"
+    NO = "NO"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened, in the exchange it happened in.
+
+    `exchange` is the id of the HTTP request (or stdio message) being served, empty outside one;
+    `at` is in seconds of a monotonic clock; `fields` may hold `Secret`s, which every printer hides.
+    """
+
+    kind: Kind
+    name: str
+    exchange: str = ""
+    verdict: Verdict | None = None
+    fields: Mapping[str, object] = field(default_factory=dict)
+    at: float = field(default_factory=time.monotonic)
+
+
+Observer = Callable[[Event], None]
+
+current_exchange: Final[ContextVar[str]] = ContextVar("current_exchange", default="")
+"""The id of the exchange that this task serves; set once, where the exchange begins."""
+
+
+class Trace:
+    """Hands events to whoever observes. With no observer nothing is built and nothing is called.
+
+    A caller on a hot path asks `trace.observed` before it builds the fields.
+    """
+
+    __slots__ = ("_observers",)
+
+    def __init__(self) -> None:
+        self._observers: tuple[Observer, ...] = ()
+
+    @property
+    def observed(self) -> bool:
+        """Whether anybody watches."""
+        return bool(self._observers)
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Send every later event to `observer`; call what is returned to stop."""
+        self._observers = (*self._observers, observer)
+
+        def stop() -> None:
+            self._observers = tuple(kept for kept in self._observers if kept is not observer)
+
+        return stop
+
+    def note(
+        self, kind: Kind, name: str, /, *, verdict: Verdict | None = None, **fields: object
+    ) -> None:
+        """Tell the observers of one event in the current exchange."""
+        if not self._observers:
+            return
+        event = Event(kind, name, current_exchange.get(), verdict, fields)
+        for observer in self._observers:
+            observer(event)
+
+    def check(self, name: str, verdict: Verdict, /, **fields: object) -> None:
+        """Tell the observers how a named check ended."""
+        if self._observers:
+            self.note(Kind.CHECK, name, verdict=verdict, **fields)

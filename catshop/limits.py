@@ -1,0 +1,170 @@
+"""Every number of ours, in one place, each with the reason for its size.
+
+A number that a specification fixes stands next to the rule that uses it; a number that we chose
+stands here, and `catshop config` prints it with where its value came from. Times are in seconds,
+sizes in octets, unless the name says otherwise. This module knows nothing of the planes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """What one HTTP connection may ask of the server."""
+
+    head_seconds: float = 10.0
+    """From the first wait for a request to the end of its head; slowloris gets no longer."""
+    body_seconds: float = 60.0
+    """The whole body, however steadily it trickles."""
+    body_grace_seconds: float = 5.0
+    """After this a body must keep up with `body_rate`."""
+    body_rate: int = 240
+    """Octets a second that a body must average after the grace."""
+    idle_seconds: float = 5.0
+    """Between two requests on a kept-alive connection."""
+    write_seconds: float = 30.0
+    """One write that the client does not read."""
+    drain_seconds: float = 25.0
+    """From SIGTERM until requests in flight are cut."""
+    probe_seconds: float = 0.25
+    """Between two comments to a half-closed stream; a failed one shows that the client has gone."""
+    keepalive_comment_seconds: float = 15.0
+    """Between two comments on a quiet event stream, so that no proxy gives it up."""
+    request_line: int = 8192
+    """Longest request target; RFC 9112 §3 recommends at least 8,000 for the whole line."""
+    head: int = 16384
+    """Request line and all fields together."""
+    fields: int = 100
+    """Header fields in one head."""
+    body: int = 4 * 1024 * 1024
+    """Largest request body."""
+    chunk_extensions: int = 4096
+    """Chunk extensions of one body, added up (RFC 9112 §7.1.1)."""
+    read_size: int = 65536
+    """One read from the socket; also the most that waits unparsed on a connection."""
+    connections: int = 1024
+    """Open at once; one more is told 503 and closed."""
+    connections_per_address: int = 512
+    """Open at once from one address."""
+
+
+@dataclass(frozen=True, slots=True)
+class RpcLimits:
+    """What one JSON-RPC message may contain."""
+
+    depth: int = 64
+    """Nested arrays and objects; the parser never recurses deeper."""
+    nodes: int = 100_000
+    """Commas, colons and brackets in one message, counted before it is parsed."""
+    id_length: int = 1024
+    """Characters in a string id, digits in a number id."""
+    in_flight: int = 64
+    """Requests that one session or one pipe may have running."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """What the handshake era's sessions may hold."""
+
+    sessions: int = 10_000
+    """Live sessions; one more is told 503."""
+    idle_seconds: float = 1800.0
+    """A session that nobody used for so long is over."""
+    events: int = 256
+    """Events that one stream keeps for resumption."""
+    event_octets: int = 1024 * 1024
+    """The same, in octets."""
+    streams: int = 32
+    """Streams whose events one session keeps."""
+    retry_milliseconds: int = 1000
+    """What `retry:` tells a client to wait before it reconnects."""
+    answer_seconds: float = 300.0
+    """How long a request from server to client may wait for its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthLimits:
+    """Lifetimes and allowances of the authorization server."""
+
+    request_seconds: int = 600
+    """An authorization request, from /authorize until the user has decided."""
+    code_seconds: int = 60
+    """An authorization code (OAuth 2.1 §4.1.2 recommends at most ten minutes)."""
+    access_seconds: int = 900
+    """An access token."""
+    refresh_seconds: int = 86_400
+    """A refresh token, from its last use."""
+    family_seconds: int = 30 * 86_400
+    """A chain of refresh tokens, from the sign-in that began it."""
+    refresh_grace_seconds: int = 30
+    """A rotated refresh token may come back once within this, as if the answer had been lost."""
+    verifier_tries: int = 5
+    """Wrong code_verifiers after which a code is spent."""
+    session_seconds: int = 8 * 3600
+    """A browser's sign-in."""
+    unused_client_seconds: int = 30 * 86_400
+    """A registered client that never got a token is forgotten after this."""
+    token_cache_seconds: float = 5.0
+    """How long a verified token is trusted without asking storage; revocation ends it at once."""
+    registrations_per_hour: int = 100
+    """New clients from one address."""
+    login_failures: int = 10
+    """Failed sign-ins of one account from one address, after which it waits."""
+    login_failures_per_address: int = 50
+    """Failed sign-ins from one address, whatever the account."""
+    login_window_seconds: int = 900
+    """The time over which failures are counted."""
+    token_failures: int = 20
+    """Failed client authentications of one client from one address in the same window."""
+    password_length: int = 1024
+    """Longest password, in characters."""
+    password_minimum: int = 8
+    """Shortest password at sign-up (NIST SP 800-63B §5.1.1.2)."""
+    hashing_threads: int = 2
+    """argon2 computations at once; each takes memory and a core."""
+    hashing_queue: int = 32
+    """Sign-ins that may wait for one; further ones are told 503."""
+    form: int = 65_536
+    """Largest form or registration body."""
+
+
+@dataclass(frozen=True, slots=True)
+class StorageLimits:
+    """How long storage may take, and how often it cleans up."""
+
+    busy_seconds: float = 5.0
+    """Waiting for another process's write lock before the caller is told 503."""
+    sweep_seconds: float = 60.0
+    """Between two clean-ups of expired rows."""
+    journal_octets: int = 64 * 1024 * 1024
+    """The write-ahead log is truncated to this after a checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShopLimits:
+    """What a cart may hold and a list may show."""
+
+    quantity: int = 99
+    """Of one product in one cart."""
+    search_results: int = 50
+    """Products in one answer of search_products."""
+    history: int = 50
+    """Orders in one answer of get_order_history."""
+    query_length: int = 200
+    """Characters in a search."""
+    repeat_seconds: int = 300
+    """A checkout retried within this with the same key is the same checkout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """All numbers, one group a plane."""
+
+    http: HttpLimits = field(default_factory=HttpLimits)
+    rpc: RpcLimits = field(default_factory=RpcLimits)
+    session: SessionLimits = field(default_factory=SessionLimits)
+    oauth: OAuthLimits = field(default_factory=OAuthLimits)
+    storage: StorageLimits = field(default_factory=StorageLimits)
+    shop: ShopLimits = field(default_factory=ShopLimits)

@@ -1,0 +1,1 @@
+"""Plane 2: who may call? Grants and tokens; no JSON-RPC, no cats."""
