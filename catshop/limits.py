@@ -136,6 +136,8 @@ class StorageLimits:
 
     busy_seconds: float = 5.0
     """Waiting for another process's write lock before the caller is told 503."""
+    read_busy_seconds: float = 0.1
+    """A read waits inline, so it may only outlast another process's checkpoint."""
     sweep_seconds: float = 60.0
     """Between two clean-ups of expired rows."""
     journal_octets: int = 64 * 1024 * 1024
