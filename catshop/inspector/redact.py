@@ -1,0 +1,146 @@
+"""Nothing secret is ever shown, and yet one can see that two secrets are the same.
+
+A secret becomes a mark such as ‹7f3a›: the start of a keyed hash, whose key is an argument and dies
+with the process, so that a mark tells nothing to whoever keeps the output. What is not understood
+is not shown: of a body that is neither JSON nor a form only the size remains. Checks see the real
+bytes, only printing passes through here: redact last. Pure. Next: `printer.py`. RFC 6750 §5.3.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import unquote_plus
+
+from catshop.kernel import Secret
+
+SECRET_NAMES: Final = frozenset({
+    "access_token", "actor_token", "assertion", "client_assertion", "client_secret", "code",
+    "code_verifier", "cookie", "csrf", "csrf_token", "device_code", "dpop", "id_token",
+    "new_password", "password", "refresh_token", "registration_access_token", "secret",
+    "set_cookie", "subject_token", "token", "user_code",
+})  # fmt: skip
+"""Parameters and JSON members whose text is secret, wherever they stand."""
+
+MARK: Final = re.compile(r"‹[0-9a-f]{4}›")
+"""What a secret looks like once it is hidden."""
+
+_NAMES: Final = "|".join(sorted(SECRET_NAMES, key=len, reverse=True))
+_SCHEMES: Final = re.compile(r"\b(Bearer|DPoP|Basic)(\s+)([A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE)
+_IN_QUERY: Final = re.compile(rf"(?<![\w-])({_NAMES})(=)([^&;\s\"'<>#]+)", re.IGNORECASE)
+_IN_JSON: Final = re.compile(rf'("(?:{_NAMES})"\s*:\s*)(")((?:[^"\\]|\\.)*)', re.IGNORECASE)
+_OUR_CODE: Final = re.compile(r"[EW]-[A-Z]+-\d+")
+
+
+class Redactor:
+    """Turns whatever an event carries into text that may be shown to anybody."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def mark(self, secret: str) -> str:
+        """The mark of a secret: the same for the same secret, as long as the key lives."""
+        digest = hmac.digest(self._key, secret.encode("utf-8", "surrogatepass"), "sha256")
+        return f"‹{digest.hex()[:4]}›"
+
+    def value(self, name: str, value: object) -> str:
+        """Any field of an event."""
+        if isinstance(value, Secret):
+            return self.mark(value.reveal())
+        if _is_secret(name, value):
+            return self.mark(str(value))
+        if isinstance(value, bytes | bytearray | memoryview):
+            return f"{len(value)} octets"
+        if isinstance(value, Mapping | list | tuple):
+            return json.dumps(self.document(value), ensure_ascii=False, default=self._other)
+        return self.text(str(value))
+
+    def header(self, name: str, value: str) -> str:
+        """The value of one header field."""
+        match name.lower():
+            case "authorization" | "proxy-authorization":
+                scheme, space, credentials = value.partition(" ")
+                return f"{scheme} {self.mark(credentials)}" if space else self.mark(value)
+            case "cookie":
+                return "; ".join(map(self._cookie, value.split("; ")))
+            case "set-cookie":
+                cookie, semicolon, attributes = value.partition(";")
+                return self._cookie(cookie) + semicolon + attributes
+            case other:
+                return self.value(other, value)
+
+    def body(self, content_type: str, body: bytes) -> str:
+        """A message body: JSON and forms with their secrets hidden, of all else only the size."""
+        kind = content_type.partition(";")[0].strip().lower()
+        try:
+            if kind == "application/x-www-form-urlencoded":
+                return self.form(body.decode("utf-8"))
+            if kind == "application/json" or kind.endswith("+json"):
+                return json.dumps(self.document(json.loads(body)), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            return f"{len(body)} octets that are not {kind}"
+        return f"{len(body)} octets of {self.text(kind) or 'no declared type'}"
+
+    def form(self, text: str) -> str:
+        """Form parameters or a query, each name decoded before it is judged."""
+        return "&".join(map(self._parameter, text.split("&")))
+
+    def target(self, target: str) -> str:
+        """A request target, or a URL: path and parameters."""
+        path, mark, query = target.partition("?")
+        return path + mark + self.form(query)
+
+    def document(self, value: object, name: str = "") -> object:
+        """A JSON document: its secret members, at any depth, and what its texts hold."""
+        if isinstance(value, Mapping):
+            return {str(key): self.document(inner, str(key)) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.document(inner, name) for inner in value]
+        if isinstance(value, Secret | str):
+            return self.value(name, value)
+        return value
+
+    def text(self, text: str) -> str:
+        """Free text: credentials after their scheme, parameters and members after their names."""
+        for pattern in (_SCHEMES, _IN_QUERY, _IN_JSON):
+            text = pattern.sub(lambda found: found[1] + found[2] + self._once(found[3]), text)
+        return text
+
+    def _once(self, found: str) -> str:
+        return found if MARK.fullmatch(found) or _OUR_CODE.fullmatch(found) else self.mark(found)
+
+    def _parameter(self, pair: str) -> str:
+        name, equals, value = pair.partition("=")
+        if _is_secret(unquote_plus(name), value):
+            return f"{name}{equals}{self.mark(unquote_plus(value))}"
+        return self.text(pair)
+
+    def _cookie(self, pair: str) -> str:
+        name, equals, value = pair.partition("=")
+        return f"{name}={self.mark(value)}" if equals else self.mark(pair)
+
+    def _other(self, value: object) -> str:
+        return self.value("", value)
+
+
+def printable(text: str) -> str:
+    """`text` without anything that a terminal would obey; a client must not write on our screen."""
+    return "".join(each if each.isprintable() else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _is_secret(name: str, value: object) -> bool:
+    """Whether the value called `name` must be hidden: numbers and our own E- codes need not be."""
+    normal = name.strip().lower().replace("-", "_")
+    return (
+        normal in SECRET_NAMES
+        and isinstance(value, str)
+        and value != ""
+        and not _OUR_CODE.fullmatch(value)
+    )

@@ -1,0 +1,137 @@
+"""No secret reaches the screen, and the same secret shows the same mark. RFC 6750 §5.3."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from catshop.inspector.redact import MARK, SECRET_NAMES, Redactor, printable
+from catshop.kernel import Secret
+
+PLANTED = "s3cr3t-Whiskers.9f8e7d6c"
+
+
+@pytest.fixture
+def redactor() -> Redactor:
+    return Redactor(b"a key of this test")
+
+
+def assert_hidden(shown: str, *, marks: int = 1) -> None:
+    assert "Whiskers" not in shown
+    assert "9f8e7d6c" not in shown
+    assert len(MARK.findall(shown)) == marks, shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rest"),
+    [
+        pytest.param("Authorization", f"Bearer {PLANTED}", "Bearer ", id="bearer"),
+        pytest.param("authorization", f"DPoP {PLANTED}", "DPoP ", id="dpop-token"),
+        pytest.param("AUTHORIZATION", f"Basic {PLANTED}", "Basic ", id="basic"),
+        pytest.param("authorization", PLANTED, "", id="no-scheme"),
+        pytest.param("proxy-authorization", f"Bearer {PLANTED}", "Bearer ", id="proxy"),
+        pytest.param("dpop", PLANTED, "", id="proof"),
+        pytest.param("set-cookie", f"sid={PLANTED}; Path=/; HttpOnly", "; Path=/", id="set-cookie"),
+        pytest.param("location", f"http://a/cb?code={PLANTED}&state=x", "state=x", id="location"),
+        pytest.param("referer", f"http://a/#access_token={PLANTED}", "http://a/", id="fragment"),
+        pytest.param("x-debug", f"got Bearer {PLANTED}", "got Bearer", id="stray-bearer"),
+    ],
+)
+def test_a_header_field_keeps_its_secret(
+    redactor: Redactor, name: str, value: str, rest: str
+) -> None:
+    shown = redactor.header(name, value)
+    assert_hidden(shown)
+    assert rest in shown
+
+
+def test_every_cookie_is_hidden_and_its_name_is_not(redactor: Redactor) -> None:
+    shown = redactor.header("cookie", f"sid={PLANTED}; csrf=Whiskers-2; Whiskers-alone")
+    assert_hidden(shown, marks=3)
+    assert shown.startswith("sid=‹")
+
+
+@pytest.mark.parametrize("name", sorted(SECRET_NAMES))
+def test_a_secret_parameter_is_hidden_in_a_form_a_query_and_a_document(
+    redactor: Redactor, name: str
+) -> None:
+    form = redactor.body("application/x-www-form-urlencoded", f"a=1&{name}={PLANTED}".encode())
+    assert_hidden(form)
+    assert form.startswith(f"a=1&{name}=‹")
+    assert_hidden(redactor.target(f"/cb?{name}={PLANTED}&a=1"))
+    document = json.dumps({"a": [{name: PLANTED}]}).encode()
+    assert_hidden(redactor.body("application/json; charset=utf-8", document))
+    assert_hidden(redactor.body("application/problem+json", document))
+    assert_hidden(
+        redactor.value("text", f'{{"{name}": "{PLANTED}"}} and {name}={PLANTED}'), marks=2
+    )
+
+
+def test_a_name_that_is_written_with_escapes_hides_its_value_too(redactor: Redactor) -> None:
+    assert_hidden(redactor.form(f"c%6Fde={PLANTED}&grant_type=x"))
+    assert_hidden(redactor.body("application/json", f'{{"c\\u006fde": "{PLANTED}"}}'.encode()))
+
+
+def test_secrets_in_the_text_of_a_tool_result_are_hidden(redactor: Redactor) -> None:
+    inner = json.dumps({"access_token": PLANTED})
+    body = json.dumps({"result": {"content": [{"type": "text", "text": inner}]}}).encode()
+    assert_hidden(redactor.body("application/json", body))
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        pytest.param("text/html", f'<input name="csrf" value="{PLANTED}">'.encode(), id="page"),
+        pytest.param("application/json", f'{{"code": "{PLANTED}"'.encode(), id="cut-json"),
+        pytest.param("application/json", b"[" * 100_000, id="too-deep"),
+        pytest.param("", PLANTED.encode(), id="no-type"),
+        pytest.param(
+            "application/x-www-form-urlencoded", b"\xff" + PLANTED.encode(), id="no-utf-8"
+        ),
+    ],
+)
+def test_of_a_body_that_is_not_understood_only_the_size_is_shown(
+    redactor: Redactor, kind: str, body: bytes
+) -> None:
+    shown = redactor.body(kind, body)
+    assert_hidden(shown, marks=0)
+    assert shown.startswith(f"{len(body)} octets")
+
+
+def test_what_is_public_stays_readable(redactor: Redactor) -> None:
+    for text in ("grant_type=authorization_code", "code_challenge=E9Melhoa2Ow", "state=xyz"):
+        assert redactor.form(text) == text
+    error = {"error": {"code": -32601, "data": {"code": "E-RPC-01"}}}
+    assert json.loads(redactor.body("application/json", json.dumps(error).encode())) == error
+    assert redactor.header("content-type", "text/html") == "text/html"
+
+
+def test_the_same_secret_shows_the_same_mark_wherever_it_stands(redactor: Redactor) -> None:
+    marks = {
+        *MARK.findall(redactor.header("authorization", f"Bearer {PLANTED}")),
+        *MARK.findall(redactor.form(f"token={PLANTED}")),
+        *MARK.findall(
+            redactor.body("application/json", f'{{"access_token":"{PLANTED}"}}'.encode())
+        ),
+        redactor.value("anything", Secret(PLANTED)),
+    }
+    assert len(marks) == 1
+    assert redactor.mark(PLANTED) != redactor.mark(PLANTED + "x")
+
+
+def test_a_mark_tells_nothing_without_the_key_of_the_process() -> None:
+    assert Redactor(b"one").mark(PLANTED) != Redactor(b"two").mark(PLANTED)
+
+
+def test_a_secret_of_unpaired_surrogates_is_hidden_too(redactor: Redactor) -> None:
+    assert MARK.fullmatch(redactor.mark("\ud800"))
+
+
+def test_raw_octets_are_counted_and_never_shown(redactor: Redactor) -> None:
+    assert redactor.value("data", PLANTED.encode()) == f"{len(PLANTED)} octets"
+    assert_hidden(redactor.value("params", {"a": [Secret(PLANTED), PLANTED.encode()]}))
+
+
+def test_nothing_that_a_terminal_obeys_is_printable() -> None:
+    assert printable("\x1b[2J\r\n\x00ä‹\u202e") == "\\x1b[2J\\r\\n\\x00ä‹\\u202e"
