@@ -1,0 +1,139 @@
+"""The walls of the house: who may import whom, what pure code may not touch, how modules open.
+
+The table of packages is `[tool.importlinter]` in pyproject.toml; the rules that it cannot express
+stand here, each as data first. ARCHITECTURE.md says the same in words.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from importlinter import cli
+
+ROOT: Final = Path(__file__).parent.parent
+PACKAGE: Final = ROOT / "catshop"
+MODULES: Final = sorted(path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*.py"))
+
+PURE: Final = (
+    "catshop/catalogue",
+    "catshop/config.py",
+    "catshop/inspector/redact.py",
+    "catshop/limits.py",
+    "catshop/oauth/audience.py",
+    "catshop/oauth/checks.py",
+    "catshop/oauth/errors.py",
+    "catshop/oauth/pkce.py",
+    "catshop/oauth/redirects.py",
+    "catshop/oauth/scopes.py",
+    "catshop/protocol/http1/errors.py",
+    "catshop/protocol/http1/heads.py",
+    "catshop/protocol/http1/targets.py",
+    "catshop/protocol/jsonrpc.py",
+    "catshop/protocol/ladder.py",
+    "catshop/protocol/mirrors.py",
+    "catshop/protocol/versions.py",
+)
+"""Modules, and packages whole, that decide and never act: same input, same answer."""
+
+IMPURE: Final = frozenset({"anyio", "asyncio", "random", "secrets", "socket", "time", "trio"})
+"""What a pure module must be handed as an argument instead."""
+
+ONE_PLACE: Final = {
+    "argon2": ("catshop/oauth/passwords.py",),
+    "h11": ("catshop/protocol/http1/",),
+    "itsdangerous": ("catshop/oauth/signing.py",),
+    "jinja2": ("catshop/oauth/pages/",),
+    "jsonschema": ("catshop/tools/",),
+    "jwt": ("catshop/oauth/jwt.py",),
+    "rich": ("catshop/cli/",),
+    "sqlite3": ("catshop/storage/",),
+    "typer": ("catshop/cli/",),
+    "uvloop": ("catshop/app.py",),
+}
+"""Where each protocol, crypto, database and screen library may be imported: nowhere else."""
+
+NEVER: Final = frozenset({"fastmcp", "starlette", "uvicorn", "sse_starlette", "aiosqlite"})
+"""What the shop writes by hand. Tests and measurements may use them as peers."""
+
+
+def imports(module: str) -> Iterator[str]:
+    """Every module that `module` imports, in whatever place, as a dotted name."""
+    for node in ast.walk(ast.parse((ROOT / module).read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def roots(module: str) -> set[str]:
+    return {name.partition(".")[0] for name in imports(module)}
+
+
+def test_every_import_keeps_to_the_walls() -> None:
+    """The contracts of pyproject.toml."""
+    assert cli.lint_imports(str(ROOT / "pyproject.toml"), no_cache=True) == cli.EXIT_STATUS_SUCCESS
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_pure_module_is_there_and_touches_neither_clock_nor_chance_nor_wire(module: str) -> None:
+    found = [name for name in MODULES if name == module or name.startswith(f"{module}/")]
+    assert found, f"{module} is on the list of pure modules and not in the tree"
+    for name in found:
+        assert not roots(name) & IMPURE, f"{name} must be handed what it takes from there"
+
+
+@pytest.mark.parametrize("library", ONE_PLACE)
+def test_a_library_is_imported_in_its_one_place(library: str) -> None:
+    importers = [module for module in MODULES if library in roots(module)]
+    astray = [module for module in importers if not module.startswith(ONE_PLACE[library])]
+    assert not astray, f"{library} belongs to {ONE_PLACE[library]}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_is_written_by_hand_is_not_imported(module: str) -> None:
+    assert not roots(module) & NEVER
+    assert not any(name.startswith("mcp.server.fastmcp") for name in imports(module))
+
+
+def test_no_file_and_no_folder_carries_the_name_of_a_standard_module() -> None:
+    names = {part for module in MODULES for part in Path(module).with_suffix("").parts[1:]}
+    assert not names & (sys.stdlib_module_names - {"__init__", "__main__"})
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_opens_like_a_chapter_and_stays_short(module: str) -> None:
+    text = (ROOT / module).read_text("utf-8")
+    opening = ast.get_docstring(ast.parse(text)) or ""
+    assert opening, f"{module} does not say what it is"
+    if not module.endswith("__init__.py"):
+        assert 3 <= len(opening.splitlines()) <= 12, f"{module} opens with other than 3 to 12 lines"
+    assert "://" not in opening, f"{module}: cite the section, never a URL"
+    assert text.count("\n") < 400, f"{module} has more than one idea; split it"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_public_name_says_what_must_hold(module: str) -> None:
+    tree = ast.parse((ROOT / module).read_text("utf-8"))
+    silent = [name for name in public(tree.body) if name]
+    assert not silent, f"{module}: no docstring on {silent}"
+
+
+def public(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
+    """Public functions and classes, and methods of those, that have no docstring."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if node.name.startswith("_") or is_overload(node):
+                continue
+            if ast.get_docstring(node) is None:
+                yield prefix + node.name
+            if isinstance(node, ast.ClassDef):
+                yield from public(node.body, f"{prefix}{node.name}.")
+
+
+def is_overload(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+    return any(isinstance(each, ast.Name) and each.id == "overload" for each in node.decorator_list)
