@@ -1,8 +1,8 @@
 """Which sentence of which specification, and which test says so: what code cites, a test cites.
 
 A citation has one form, `RFC 9112 §6.3`; `OAuth 2.1`, `JSON-RPC 2.0` or `MCP <revision> <page>` may
-stand in place of the RFC. A test that cites a subsection covers the section above it. What no test can
-cite, and what we do otherwise than a section says, is data with a reason in `divergences.toml`.
+stand in place of the RFC. A test that cites a subsection covers the section above it. What no test
+can cite, and what we do otherwise than a section says, is data with a reason in `divergences.toml`.
 """
 
 from __future__ import annotations
