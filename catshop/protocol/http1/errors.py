@@ -1,6 +1,6 @@
 """A refusal in HTTP: a status, a code of the catalogue, and what arrived.
 
-Logic raises `HttpError`; the shell's one door (`render` in `server.py`) turns it into bytes. The
+Logic raises `HttpError`; the one door out (`render` in `door.py`) turns it into an answer. The
 words come from the catalogue, so that the log line and the body teach the same thing. RFC 9110 §15.
 """
 
