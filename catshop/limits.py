@@ -26,6 +26,8 @@ class HttpLimits:
     """Between two requests on a kept-alive connection."""
     write_seconds: float = 30.0
     """One write that the client does not read."""
+    linger_seconds: float = 1.0
+    """Reading on after our last answer, so that a reset does not take it away (RFC 9112 §9.6)."""
     drain_seconds: float = 25.0
     """From SIGTERM until requests in flight are cut."""
     probe_seconds: float = 0.25
@@ -80,6 +82,8 @@ class SessionLimits:
     """Streams whose events one session keeps."""
     retry_milliseconds: int = 1000
     """What `retry:` tells a client to wait before it reconnects."""
+    recheck_seconds: float = 5.0
+    """How often an open stream asks whether its token is still good."""
     answer_seconds: float = 300.0
     """How long a request from server to client may wait for its answer."""
 

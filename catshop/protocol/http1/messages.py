@@ -137,6 +137,10 @@ class Channel(Protocol):
         """Send the head of a streaming answer and hand out its body. At most once a request."""
         ...
 
+    async def wait_draining(self) -> None:
+        """Return once the server begins to shut down; a long stream should then end by itself."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -167,8 +171,15 @@ class Request:
     async def stream(
         self, status: int, fields: tuple[tuple[str, str], ...] = (), *, leave: Leave
     ) -> Sink:
-        """Begin a streaming answer; the handler then returns `STREAMED`."""
+        """Begin a streaming answer; the handler then returns `STREAMED`.
+
+        For HEAD the head is sent and ClientGone raised, which the handler lets pass.
+        """
         return await self.channel.open_stream(status, fields, leave)
+
+    async def wait_draining(self) -> None:
+        """Return once the server begins to shut down; after `drain_seconds` streams are cut."""
+        await self.channel.wait_draining()
 
 
 Handler = Callable[[Request], Awaitable[Answer | Streamed]]

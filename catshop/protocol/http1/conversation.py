@@ -1,0 +1,219 @@
+"""One connection with I/O: the shell around `connection.py`, from accept to close.
+
+Requests are served one after the other in the connection's own task; its one task group exists for
+the attendant of a stream, and its one cancel scope carries whatever deadline is due: a head, the
+idle time between two requests, a write. Next: `server.py`. RFC 9112 §9.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from enum import Enum
+from math import inf
+from typing import Final
+
+import anyio
+from anyio.abc import ByteStream, TaskGroup
+
+from catshop.kernel import Kind, Secret, current_exchange
+from catshop.protocol.http1.connection import (
+    Closed,
+    Connection,
+    NeedData,
+    Refusal,
+    RequestHead,
+    State,
+)
+from catshop.protocol.http1.door import admitted, render
+from catshop.protocol.http1.errors import HttpError
+from catshop.protocol.http1.exchange import Exchange, Service
+from catshop.protocol.http1.messages import (
+    SECRET_FIELDS,
+    Answer,
+    ClientGone,
+    Head,
+    Request,
+    Streamed,
+)
+from catshop.protocol.http1.responses import Common, SplitAnswer
+from catshop.protocol.http1.wire import Wire
+
+log: Final = logging.getLogger("catshop.http")
+
+
+class Waiting(Enum):
+    """What a connection without a request waits for; each has its own deadline."""
+
+    IDLE = "the first octet of another request"
+    HEAD = "the rest of a head"
+    DRAIN = "the rest of a body that nobody wants"
+
+
+class Parting(Enum):
+    """How a connection ends."""
+
+    HANG_UP = "after an answer, which must survive"
+    CUT = "at once"
+
+
+class Conversation:
+    """Everything that happens on one connection."""
+
+    def __init__(self, stream: ByteStream, service: Service, address: str) -> None:
+        self._service = service
+        self._address = address
+        self._wire = Wire(stream, service.limits, service.trace)
+        self._connection = Connection(service.limits)
+        self._waiting: Waiting | None = None
+        self._served = 0
+        self._tasks: TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Converse until either side has had enough; the socket is closed when this returns."""
+        parting = Parting.CUT
+        try:
+            async with anyio.create_task_group() as tasks:
+                self._tasks = tasks
+                parting = await self._converse(tasks)
+                tasks.cancel_scope.cancel()
+            if self._is_late():
+                parting = await self._refuse(HttpError(408, "E-HTTP-30", close=True))
+            if parting is Parting.HANG_UP:
+                await self._wire.hang_up()
+        finally:
+            await self._wire.cut()
+
+    def retire(self) -> None:
+        """Serve what has been asked and nothing more; an idle connection ends now."""
+        self._connection.retire()
+        if self._tasks is not None and self._waiting and not self._connection.buffered:
+            self._tasks.cancel_scope.cancel()
+
+    async def _converse(self, tasks: TaskGroup) -> Parting:
+        try:
+            while (head := await self._next_head(tasks.cancel_scope)) is not None:
+                await self._exchange(head, tasks)
+                if self._connection.state is State.CLOSED:
+                    return Parting.HANG_UP
+        except HttpError as error:
+            return await self._refuse(error)
+        except ClientGone:
+            pass
+        return Parting.CUT
+
+    async def _next_head(self, scope: anyio.CancelScope) -> Head | None:
+        while True:
+            happening = self._connection.next_event()
+            if isinstance(happening, RequestHead):
+                self._waiting, scope.deadline = None, inf
+                # A deadline that struck with the last octet wins: no handler begins half dead.
+                return None if scope.cancel_called else happening.head
+            if isinstance(happening, Refusal):
+                raise happening.error
+            if isinstance(happening, Closed):
+                return None
+            assert isinstance(happening, NeedData)  # noqa: S101 - the state machine says so
+            self._set_deadline(scope)
+            data = await self._wire.receive()
+            if data:
+                self._connection.receive(data)
+            else:
+                self._connection.receive_eof()
+
+    def _set_deadline(self, scope: anyio.CancelScope) -> None:
+        """Give each kind of waiting its time, once: a trickle of octets wins no more of it."""
+        limits = self._service.limits
+        if self._connection.state is State.DRAIN:
+            waiting, seconds = Waiting.DRAIN, limits.body_grace_seconds
+        elif self._served and not self._connection.buffered:
+            waiting, seconds = Waiting.IDLE, limits.idle_seconds
+        else:
+            waiting, seconds = Waiting.HEAD, limits.head_seconds
+        if waiting is not self._waiting:
+            self._waiting = waiting
+            scope.deadline = anyio.current_time() + seconds
+
+    def _is_late(self) -> bool:
+        return self._waiting is Waiting.HEAD and self._connection.buffered > 0
+
+    async def _exchange(self, head: Head, tasks: TaskGroup) -> None:
+        """Serve one request; what it leaves behind is for `connection.state` to say."""
+        service = self._service
+        self._served += 1
+        request_id = service.new_id()
+        current_exchange.set(request_id)
+        exchange = Exchange(service, self._connection, self._wire, tasks, request_id)
+        request = Request(head, exchange, request_id, self._address, service.limits.body)
+        if service.trace.observed:
+            self._note_request(head)
+        began = time.perf_counter()
+        try:
+            outcome = await admitted(service.handler, request)
+            await self._conclude(exchange, outcome, tasks.cancel_scope)
+        except ClientGone:
+            if self._connection.state is not State.HEAD:
+                raise
+        finally:
+            self._log(request, exchange.status, time.perf_counter() - began)
+
+    async def _conclude(
+        self, exchange: Exchange, outcome: Answer | Streamed, scope: anyio.CancelScope
+    ) -> None:
+        """Send the answer, or end the stream; a stream whose handler failed is left unended."""
+        if exchange.stream is not None:
+            if isinstance(outcome, Streamed):
+                await exchange.stream.finish()
+                return
+            await exchange.stream.abandon()
+            raise ClientGone
+        if isinstance(outcome, Streamed):
+            log.error("%s said STREAMED without a stream", exchange.common.request_id)
+            outcome = render(HttpError(500, "E-HTTP-50"), exchange.common.request_id)
+        octets = self._octets(outcome, exchange)
+        scope.deadline = anyio.current_time() + self._service.limits.write_seconds
+        await self._wire.send(octets)
+
+    def _octets(self, answer: Answer, exchange: Exchange) -> bytes:
+        common = exchange.common
+        if self._service.draining.is_set():
+            self._connection.retire()
+        try:
+            octets = self._connection.answer(answer, common)
+        except SplitAnswer:
+            log.exception("%s failed", common.request_id)
+            answer = render(HttpError(500, "E-HTTP-50"), common.request_id)
+            octets = self._connection.answer(answer, common)
+        exchange.status = answer.status
+        return octets
+
+    async def _refuse(self, error: HttpError) -> Parting:
+        """Answer what is no request; it has an id and a line in the log all the same."""
+        request_id = self._service.new_id()
+        current_exchange.set(request_id)
+        answer = render(error, request_id)
+        octets = self._connection.answer(answer, Common(self._service.date(), request_id))
+        log.info("- - %d - %s code=%s", error.status, request_id, error.code)
+        with anyio.move_on_after(self._service.limits.linger_seconds):
+            try:
+                await self._wire.send(octets)
+            except ClientGone:
+                return Parting.CUT
+        return Parting.HANG_UP
+
+    def _note_request(self, head: Head) -> None:
+        shown = {n: Secret(v) if n in SECRET_FIELDS else v for n, v in head.fields}
+        self._service.trace.note(
+            Kind.HTTP, "request", method=head.method, path=head.path, fields=shown
+        )
+
+    def _log(self, request: Request, status: int, seconds: float) -> None:
+        """One line a request: what, how it ended, how long, which. No query: it may hold codes."""
+        if self._service.trace.observed:
+            self._service.trace.note(Kind.HTTP, "answer", status=status)
+        if log.isEnabledFor(logging.INFO):
+            notes = "".join(f" {name}={value}" for name, value in request.notes.items())
+            head = request.head
+            shown = status or "gone"
+            line = (head.method, head.path, shown, seconds * 1000, request.id, notes)
+            log.info("%s %s %s %.1fms %s%s", *line)

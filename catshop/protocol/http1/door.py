@@ -1,0 +1,60 @@
+"""The one door out: whatever a handler raises leaves as an answer that teaches.
+
+A refusal becomes JSON in the catalogue's words; unavailable state becomes 503 with Retry-After; any
+other exception becomes 500 that says nothing but its request id, under which the log says all.
+Shells call `admitted`; nobody else builds an error answer in this plane. RFC 9110 §15.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from catshop.kernel import Unavailable
+from catshop.protocol.http1.errors import HttpError
+from catshop.protocol.http1.messages import (
+    NO_STORE,
+    Answer,
+    ClientGone,
+    Handler,
+    Request,
+    Streamed,
+    json_answer,
+)
+
+log: Final = logging.getLogger("catshop.http")
+
+
+def render(error: HttpError, request_id: str) -> Answer:
+    """The answer that refuses: status, fields, and a body that says what, why and what next."""
+    words = error.explanation
+    body: dict[str, object] = {
+        "error": words.title,
+        "code": words.code,
+        "arrived": error.arrived,
+        "expected": words.expected,
+        "section": words.section,
+        "fix": words.fix,
+        "request_id": request_id,
+    }
+    closing = (("connection", "close"),) if error.close else ()
+    return json_answer(error.status, body, NO_STORE, *error.fields, *closing)
+
+
+async def admitted(handler: Handler, request: Request) -> Answer | Streamed:
+    """What `handler` answers, or the answer that its exception becomes. ClientGone passes."""
+    try:
+        return await handler(request)
+    except ClientGone:
+        raise
+    except HttpError as error:
+        request.notes.setdefault("code", error.code)
+        return render(error, request.id)
+    except Unavailable as error:
+        request.notes.setdefault("code", error.code)
+        log.warning("%s unavailable: %s", request.id, error.detail)
+        retry = ("retry-after", str(error.retry_after))
+        return render(HttpError(503, error.code, fields=(retry,)), request.id)
+    except Exception:
+        log.exception("%s failed", request.id)
+        return render(HttpError(500, "E-HTTP-50"), request.id)
