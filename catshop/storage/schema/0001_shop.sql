@@ -10,6 +10,14 @@ CREATE TABLE products (
     category TEXT NOT NULL
 );
 
+-- One row: a number that every change of the catalog raises, so that a reader sees with one look
+-- whether what it remembers is still true, whichever process made the change.
+CREATE TABLE catalog_edition (
+    edition BIGINT NOT NULL
+);
+
+INSERT INTO catalog_edition (edition) VALUES (0);
+
 CREATE TABLE cart_items (
     issuer TEXT NOT NULL,
     subject TEXT NOT NULL,
@@ -38,3 +46,5 @@ CREATE TABLE order_items (
     quantity BIGINT NOT NULL CHECK (quantity BETWEEN 1 AND 99),
     PRIMARY KEY (order_id, product_id)
 );
+
+CREATE INDEX orders_of_a_product ON order_items (product_id);
