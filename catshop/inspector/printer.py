@@ -14,8 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TextIO
 
 from catshop.inspector.redact import Redactor, printable
-from catshop.kernel import Event, Kind, Verdict
-from catshop.protocol.http1.messages import Fields
+from catshop.kernel import Event, Kind, Secret, Verdict
 
 WIDTH: Final = 400
 """The longest text that one value may take on the screen."""
@@ -54,15 +53,17 @@ class Printer:
         if event.exchange != self._exchange:
             self._exchange = event.exchange
             yield f"#{printable(event.exchange)}" if event.exchange else "#"
-        if event.kind is Kind.HTTP and event.name in INCOMING | OUTGOING:
+        directed = event.name in INCOMING | OUTGOING
+        if directed and event.kind is Kind.HTTP:
             yield from self._message(event)
+        elif directed and event.kind is Kind.BYTES:
+            yield f"  {_sign(event)} {event.fields.get('octets', 'some')} octets"
         else:
             yield self._inside(event)
 
     def _message(self, event: Event) -> Iterator[str]:
         """An HTTP message, or a piece of one: its first line, its fields, its body."""
-        sign = ">" if event.name in INCOMING else "<"
-        fields = dict(event.fields)
+        sign, fields = _sign(event), dict(event.fields)
         head, body = list(_pairs(fields.pop("fields", ()))), fields.pop("body", b"")
         opening = self._opening(event, fields)
         if opening:
@@ -70,8 +71,9 @@ class Printer:
         for name, value in head:
             yield f"  {sign} {self._safe(name)}: {self._safe(self._redactor.header(name, value))}"
         if body:
-            kind = next((value for name, value in head if name.lower() == "content-type"), "")
-            yield f"  {sign} {self._safe(self._redactor.body(kind, _octets(body)))}"
+            kinds = [value for name, value in head if name.lower() == "content-type"]
+            shown = self._redactor.body(str(*kinds[:1]), _octets(body))
+            yield f"  {sign} {self._safe(shown)}"
 
     def _opening(self, event: Event, fields: dict[str, object]) -> str:
         """Method and target, or status and the time since the request, then what else is told."""
@@ -80,10 +82,11 @@ class Printer:
             self._began[event.exchange] = event.at
             self._forget_the_oldest()
             words.append(str(fields.pop("method")))
-        if "target" in fields:
-            words.append(self._redactor.target(str(fields.pop("target"))))
+        for name in ("target", "path"):
+            if name in fields:
+                words.append(self._redactor.target(str(fields.pop(name))))
         if "status" in fields:
-            words.append(str(fields.pop("status")))
+            words.append(str(fields.pop("status") or "the client has gone"))
             if (began := self._began.pop(event.exchange, None)) is not None:
                 words.append(f" {(event.at - began) * 1000:.1f} ms")
         return " ".join([*map(self._safe, words), *self._told(fields)])
@@ -95,13 +98,10 @@ class Printer:
 
     def _inside(self, event: Event) -> str:
         """`· check  pkce.s256               NO   expected=... arrived=...`."""
-        sign = "·"
-        if event.kind is Kind.BYTES and event.name in INCOMING | OUTGOING:
-            sign = ">" if event.name in INCOMING else "<"
         verdict = "" if event.verdict is None else str(Verdict(event.verdict))
         told = "  ".join(self._told(event.fields))
         name = self._safe(event.name)
-        return f"  {sign} {event.kind.value:<8}{name:<30}{verdict:<4}{told}".rstrip()
+        return f"  · {event.kind.value:<8}{name:<30}{verdict:<4}{told}".rstrip()
 
     def _told(self, fields: Mapping[str, object]) -> Iterator[str]:
         for name, value in fields.items():
@@ -112,12 +112,15 @@ class Printer:
         return shown if len(shown) <= WIDTH else f"{shown[:WIDTH]}... ({len(shown)} characters)"
 
 
-def _pairs(fields: object) -> Iterable[tuple[str, str]]:
-    if isinstance(fields, Mapping):
-        return [(str(name), str(value)) for name, value in fields.items()]
-    if isinstance(fields, Fields | tuple | list):
-        return [(str(name), str(value)) for name, value in fields]
-    return []
+def _sign(event: Event) -> str:
+    return ">" if event.name in INCOMING else "<"
+
+
+def _pairs(fields: object) -> Iterable[tuple[str, Secret | str]]:
+    pairs = fields.items() if isinstance(fields, Mapping) else fields
+    if isinstance(pairs, Iterable):
+        for name, value in pairs:
+            yield str(name), value if isinstance(value, Secret) else str(value)
 
 
 def _octets(body: object) -> bytes:

@@ -58,8 +58,9 @@ class Redactor:
             return json.dumps(self.document(value), ensure_ascii=False, default=self._other)
         return self.text(str(value))
 
-    def header(self, name: str, value: str) -> str:
-        """The value of one header field."""
+    def header(self, name: str, field: Secret | str) -> str:
+        """The value of one header field: as much of it as tells no secret."""
+        value = field.reveal() if isinstance(field, Secret) else field
         match name.lower():
             case "authorization" | "proxy-authorization":
                 scheme, space, credentials = value.partition(" ")
@@ -70,7 +71,7 @@ class Redactor:
                 cookie, semicolon, attributes = value.partition(";")
                 return self._cookie(cookie) + semicolon + attributes
             case other:
-                return self.value(other, value)
+                return self.value(other, field)
 
     def body(self, content_type: str, body: bytes) -> str:
         """A message body: JSON and forms with their secrets hidden, of all else only the size."""

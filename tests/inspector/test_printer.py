@@ -73,13 +73,18 @@ def test_the_number_of_an_exchange_comes_back_when_another_spoke_in_between() ->
 
 
 def test_raw_octets_have_a_direction_and_a_size() -> None:
+    data = Secret(f"Authorization: {PLANTED}")
     text = shown(
-        Event(Kind.BYTES, "received", "1", fields={"data": f"Authorization: {PLANTED}".encode()}),
-        Event(Kind.BYTES, "sent", "1", fields={"data": b"HTTP/1.1 200 OK"}),
+        Event(Kind.BYTES, "received", "1", fields={"octets": 39, "data": data}),
+        Event(Kind.BYTES, "sent", "1", fields={"octets": 15, "data": data}),
+        Event(Kind.BYTES, "cut", "1"),
     )
-    assert "Whiskers" not in text
-    assert "  > bytes   received                          data=39 octets" in text
-    assert "  < bytes   sent                              data=15 octets" in text
+    assert text.splitlines() == ["#1", "  > 39 octets", "  < 15 octets", "  · bytes   cut"]
+
+
+def test_an_answer_that_nobody_was_there_to_read_says_so() -> None:
+    text = shown(Event(Kind.HTTP, "answer", "1", fields={"status": 0}))
+    assert text.splitlines() == ["#1", "  < the client has gone"]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +110,21 @@ def test_raw_octets_have_a_direction_and_a_size() -> None:
                 Kind.HTTP, "answer", "", fields={"status": 302, "fields": {"DPoP": PLANTED}}
             ),
             id="fields-as-a-mapping",
+        ),
+        pytest.param(
+            lambda: Event(
+                Kind.HTTP,
+                "request",
+                "",
+                fields={"path": "/", "fields": {"authorization": Secret(f"Bearer {PLANTED}")}},
+            ),
+            id="field-that-is-a-secret",
+        ),
+        pytest.param(
+            lambda: Event(
+                Kind.HTTP, "request", "", fields={"path": "/", "fields": {"x": Secret(PLANTED)}}
+            ),
+            id="any-field-that-is-a-secret",
         ),
     ],
 )
