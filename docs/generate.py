@@ -1,0 +1,133 @@
+"""Write the pages of docs/reference that a command can print; `--check` only compares.
+
+`make fix` writes them, `make check` compares. Each page has one source: the dataclasses of
+`limits.py` and `config.py`, and the catalogue of refusals. Nothing there is typed twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from catshop.catalogue import catalogue
+from catshop.config import Setting, load
+
+REFERENCE: Final = Path(__file__).parent / "reference"
+
+
+def main() -> int:
+    """Write every page that differs, or name it: 1 when `--check` finds one."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    check = parser.parse_args().check
+    stale = [name for name, render in PAGES.items() if read(name) != render()]
+    for name in stale:
+        if check:
+            print(f"docs/reference/{name} is out of date: run `make fix`", file=sys.stderr)
+        else:
+            REFERENCE.mkdir(exist_ok=True)
+            (REFERENCE / name).write_text(PAGES[name](), "utf-8")
+            print(f"wrote docs/reference/{name}")
+    return 1 if check and stale else 0
+
+
+def read(name: str) -> str:
+    """What the page holds now; nothing when there is none."""
+    page = REFERENCE / name
+    return page.read_text("utf-8") if page.exists() else ""
+
+
+def settings() -> str:
+    """Every setting that is not a number of `limits.py`."""
+    rows = [
+        (f"`{each.name}`", f"`{each.variable}`", shown(each.value), each.doc)
+        for each in load().settings()
+        if "." not in each.name
+    ]
+    return page(
+        "Settings",
+        "Flags win over the environment, the environment over `catshop.toml`, the file over what\n"
+        "is built in. `HOST`, `PORT` and `ISSUER_URL` work too. Numbers: [limits](limits.md).",
+        table(("setting", "environment", "unless set", "what for"), rows),
+    )
+
+
+def limits() -> str:
+    """Every number, a table for each group."""
+    numbers = [each for each in load().settings() if "." in each.name]
+    return page(
+        "Limits",
+        "Every number that we chose. Times are in seconds and sizes in octets unless the name\n"
+        "says otherwise. `[http] head_seconds = 3` in `catshop.toml` and\n"
+        "`CATSHOP_HTTP_HEAD_SECONDS=3` in the environment say the same.",
+        *(
+            f"## {group}\n\n{table(('number', 'unless set', 'what for'), map(number, each))}"
+            for group, each in groupby(numbers, lambda each: each.name.partition(".")[0])
+        ),
+    )
+
+
+def errors() -> str:
+    """Every refusal, in the order of the catalogue."""
+    sections = (
+        f"## {each.code}\n\n**{escaped(each.title)}**\n\n"
+        f"- Expected: {escaped(each.expected)}\n- Likely cause: {escaped(each.cause)}\n"
+        f"- What to do: {escaped(each.fix)}\n- Says who: {escaped(each.section)}\n"
+        for each in catalogue().values()
+    )
+    rows = [(f"[{each.code}](#{each.code.lower()})", each.title) for each in catalogue().values()]
+    return page(
+        "Refusals",
+        "Every refusal carries a code, in the answer where the standards give room and in the log.",
+        table(("code", "what happened"), rows),
+        *sections,
+    )
+
+
+def number(setting: Setting) -> tuple[str, str, str]:
+    """The row of one number."""
+    return (f"`{setting.name}`", shown(setting.value), setting.doc)
+
+
+def shown(value: object) -> str:
+    """A value as a reader writes it."""
+    match value:
+        case bool():
+            return "on" if value else "off"
+        case int():
+            return f"{value:_}" if value > 99_999 else str(value)
+        case None | ():
+            return ""
+        case _:
+            return f"`{value}`" if isinstance(value, str) else str(value)
+
+
+def table(head: Sequence[str], rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> str:
+    """A table of Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(map(escaped, cells))} |" for cells in lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def page(title: str, *parts: str) -> str:
+    """A page that says where it comes from."""
+    made = "<!-- Written by docs/generate.py; change its source and run `make fix`. -->"
+    return "\n\n".join([f"# {title}", made, *(part.strip("\n") for part in parts)]) + "\n"
+
+
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "config.md": settings,
+    "errors.md": errors,
+    "limits.md": limits,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
