@@ -1,0 +1,206 @@
+"""The way back to the client while a request is served: what may be sent, asked and cancelled.
+
+A handler talks to a `BackChannel` (the SDK's `DispatchContext`), which reaches the wire through an
+`Outlet`; each transport brings its own. `Questions` pairs requests of ours with the client's
+answers, `InFlight` the client's requests with their cancellation. Knows no transport.
+Next: `dispatcher.py`. MCP 2025-11-25 basic/utilities/cancellation, MCP 2026-07-28 basic/patterns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+import anyio
+from mcp.shared.dispatcher import CallOptions
+from mcp.shared.exceptions import MCPError, NoBackChannelError
+from mcp.shared.transport_context import TransportContext
+
+from catshop.protocol import jsonrpc
+from catshop.protocol.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Id, Params, RpcError
+
+
+class Outlet(Protocol):
+    """Where messages for the client go while one request is served."""
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether a request of ours can reach the client and its answer come back."""
+        ...
+
+    async def emit(self, message: bytes) -> None:
+        """Send one encoded message on this request's stream, in order."""
+        ...
+
+    async def ask(self, method: str, params: Params | None, seconds: float | None) -> Params:
+        """Send a request of ours and wait for its result. MCPError when the client refuses."""
+        ...
+
+
+class Questions:
+    """Requests from server to client that wait for their answers."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Id, tuple[anyio.Event, list[jsonrpc.Response]]] = {}
+        self._asked = 0
+
+    async def ask(
+        self, outlet: Outlet, method: str, params: Params | None, seconds: float
+    ) -> Params:
+        """Send a question through `outlet`; the answer's result, or MCPError with its error."""
+        self._asked += 1
+        id_ = f"catshop-{self._asked}"
+        answered, slot = self._waiting[id_] = (anyio.Event(), [])
+        try:
+            with anyio.fail_after(seconds):
+                await outlet.emit(jsonrpc.request(id_, method, params))
+                await answered.wait()
+        finally:
+            del self._waiting[id_]
+        response = slot[0]
+        if response.error is not None:
+            raise MCPError(**_error_members(response.error))
+        return response.result or {}
+
+    def answer(self, response: jsonrpc.Response) -> bool:
+        """Hand an answer to whoever waits for it; False when nobody does."""
+        answered, slot = self._waiting.get(response.id, (None, None))
+        if answered is None or slot is None or slot:
+            return False
+        slot.append(response)
+        answered.set()
+        return True
+
+
+def _error_members(error: Params) -> dict[str, Any]:
+    """Code, message and data of a client's error object, whatever it put there."""
+    code, message = error.get("code"), error.get("message")
+    return {
+        "code": code if isinstance(code, int) else INTERNAL_ERROR,
+        "message": message if isinstance(message, str) else "",
+        "data": error.get("data"),
+    }
+
+
+class InFlight:
+    """The requests of one session or one pipe that are being served."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._scopes: dict[Id, anyio.CancelScope] = {}
+
+    def begin(self, id_: Id) -> anyio.CancelScope:
+        """A scope for the request. RpcError -32600 when its id is in use or too many run.
+
+        MCP 2026-07-28 basic §requests: an id must not match one that still waits for its response.
+        """
+        if id_ in self._scopes:
+            raise RpcError(INVALID_REQUEST, "E-RPC-16", arrived=repr(id_)[:80], id=id_)
+        if len(self._scopes) >= self._most:
+            raise RpcError(INVALID_REQUEST, "E-RPC-17", arrived=f"{self._most} running", id=id_)
+        scope = self._scopes[id_] = anyio.CancelScope()
+        return scope
+
+    def end(self, id_: Id) -> None:
+        """The request is over."""
+        del self._scopes[id_]
+
+    def cancel(self, id_: object) -> bool:
+        """Stop a request that the client no longer wants; False when there is none."""
+        scope = self._scopes.get(id_) if isinstance(id_, str | int) else None
+        if scope is not None:
+            scope.cancel()
+        return scope is not None
+
+    def cancel_all(self) -> None:
+        """Stop every request."""
+        for scope in self._scopes.values():
+            scope.cancel()
+
+    def __len__(self) -> int:
+        return len(self._scopes)
+
+
+class BackChannel:
+    """The way back to the client while one request is served: the SDK's `DispatchContext`."""
+
+    message_metadata: Final = None
+
+    def __init__(self, request: jsonrpc.Request, outlet: Outlet) -> None:
+        self._request = request
+        self._outlet = outlet
+        self._cancelled: anyio.Event | None = None
+
+    @property
+    def transport(self) -> TransportContext:
+        """What the transport can do for this request."""
+        return TransportContext(kind="catshop", can_send_request=self._outlet.can_ask)
+
+    @property
+    def can_send_request(self) -> bool:
+        """Whether the handler may ask the client something."""
+        return self._outlet.can_ask
+
+    @property
+    def request_id(self) -> Id:
+        """The id of the request that is served."""
+        return self._request.id
+
+    @property
+    def cancel_requested(self) -> anyio.Event:
+        """Never set: a cancelled request's handler is cancelled, it need not ask."""
+        self._cancelled = self._cancelled or anyio.Event()
+        return self._cancelled
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> dict[str, Any]:
+        """Ask the client. NoBackChannelError where the era or the transport has no way back."""
+        if not self._outlet.can_ask:
+            raise NoBackChannelError(method)
+        return dict(await self._outlet.ask(method, params, (opts or {}).get("timeout")))
+
+    async def notify(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> None:
+        """Send a notification on this request's stream."""
+        del opts
+        await self._outlet.emit(jsonrpc.notification(method, params))
+
+    async def progress(
+        self, progress: float, total: float | None = None, message: str | None = None
+    ) -> None:
+        """Report progress, if the client gave a token for it.
+
+        MCP 2026-07-28 basic/patterns/progress §progress-flow.
+        """
+        token = progress_token(self._request.params)
+        if token is None:
+            return
+        known = {"total": total, "message": message}
+        optional = {name: value for name, value in known.items() if value is not None}
+        params = {"progressToken": token, "progress": progress, **optional}
+        await self.notify("notifications/progress", params)
+
+
+def progress_token(params: Params | None) -> Id | None:
+    """The token that the client wants progress under, a string or an integer."""
+    meta = (params or {}).get("_meta")
+    token = meta.get("progressToken") if isinstance(meta, Mapping) else None
+    return token if isinstance(token, str | int) and not isinstance(token, bool) else None
+
+
+class Silence:
+    """An outlet for those who have nobody to talk to."""
+
+    can_ask = False
+
+    async def emit(self, message: bytes) -> None:
+        """Drop the message."""
+
+    async def ask(self, method: str, params: Params | None, seconds: float | None) -> Params:
+        """Refuse: nobody would answer."""
+        raise NoBackChannelError(method)
+
+
+SILENCE: Final[Outlet] = Silence()
