@@ -168,7 +168,7 @@ class Chunked:
         raw = bytes(buffer[at:end] if end >= 0 else buffer[at : at + most + 2])
         tail = raw[:-1] if end < 0 and raw.endswith(b"\r") else raw
         if len(tail) <= most and not _is_clean(tail):
-            raise HttpError(400, "E-HTTP-15", arrived=shown(tail.decode("latin-1")), close=True)
+            raise HttpError(400, "E-HTTP-15", arrived="a control character", close=True)
         if len(tail) > most:
             raise self._too_long(tail, most)
         return raw if end >= 0 else None
@@ -180,7 +180,7 @@ class Chunked:
 
     def _too_long(self, line: bytes, most: int) -> HttpError:
         if not _is_clean(line[:most]):
-            return HttpError(400, "E-HTTP-15", close=True)
+            return HttpError(400, "E-HTTP-15", arrived="a control character", close=True)
         if self._part is Part.TRAILER:
             return HttpError(431, "E-HTTP-17", arrived=f"over {self._limits.head}", close=True)
         arrived = f"over {self._limits.chunk_extensions} octets"

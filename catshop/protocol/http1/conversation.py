@@ -18,7 +18,6 @@ from anyio.abc import ByteStream, TaskGroup
 
 from catshop.kernel import Kind, Secret, current_exchange
 from catshop.protocol.http1.connection import (
-    Closed,
     Connection,
     NeedData,
     Refusal,
@@ -103,23 +102,20 @@ class Conversation:
         return Parting.CUT
 
     async def _next_head(self, scope: anyio.CancelScope) -> Head | None:
-        while True:
-            happening = self._connection.next_event()
-            if isinstance(happening, RequestHead):
-                self._waiting, scope.deadline = None, inf
-                # A deadline that struck with the last octet wins: no handler begins half dead.
-                return None if scope.cancel_called else happening.head
-            if isinstance(happening, Refusal):
-                raise happening.error
-            if isinstance(happening, Closed):
-                return None
-            assert isinstance(happening, NeedData)  # noqa: S101 - the state machine says so
+        while isinstance(happening := self._connection.next_event(), NeedData):
             self._set_deadline(scope)
             data = await self._wire.receive()
             if data:
                 self._connection.receive(data)
             else:
                 self._connection.receive_eof()
+        self._waiting, scope.deadline = None, inf
+        if isinstance(happening, Refusal):
+            raise happening.error
+        # A deadline that struck with the last octet wins: no handler begins half dead.
+        if isinstance(happening, RequestHead) and not scope.cancel_called:
+            return happening.head
+        return None
 
     def _set_deadline(self, scope: anyio.CancelScope) -> None:
         """Give each kind of waiting its time, once: a trickle of octets wins no more of it."""
