@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import subprocess
 import tempfile
@@ -260,6 +261,79 @@ async def test_a_write_cancelled_before_its_turn_never_begins(store: SqliteDatab
             await store.write(put(1))
         go.set()
     assert await rows(store) == []
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # trio has no other way to cancel
+async def test_a_task_cancelled_by_asyncio_itself_leaves_the_writer_to_its_thread(
+    store: SqliteDatabase,
+) -> None:
+    """The thread works on alone; the next write waits for it and finds its work whole."""
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(statements: Statements) -> None:
+        statements.run("INSERT INTO t (x) VALUES (1)")
+        begun.set()
+        go.wait(5)
+        statements.run("INSERT INTO t (x) VALUES (2)")
+
+    task = asyncio.get_running_loop().create_task(store.write(slow))
+    while not begun.is_set():
+        await anyio.lowlevel.checkpoint()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(Unavailable) as refused:
+        await store.write(put(3))
+    assert refused.value.code == "E-DB-01"
+    go.set()
+    while await rows(store) != [1, 2]:
+        await anyio.lowlevel.checkpoint()
+    assert await store.write(put(3)) == 1
+
+
+async def test_a_store_that_has_become_read_only_is_unavailable(store: SqliteDatabase) -> None:
+    """Security case D12, in flight: 503 instead of a fault of ours; reads go on."""
+    await store.write(lambda s: s.run("PRAGMA query_only = ON"))
+    with pytest.raises(Unavailable) as refused:
+        await store.write(put(1))
+    assert refused.value.code == "E-DB-02"
+    assert await rows(store) == []
+
+
+FAILS = """
+import resource, sys, anyio, pathlib
+from catshop.kernel import Trace, Unavailable
+from catshop.limits import StorageLimits
+from catshop.storage.sqlite import SqliteDatabase
+
+def allow(octets):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, resource.RLIM_INFINITY))
+
+async def main():
+    database = SqliteDatabase.open(pathlib.Path(sys.argv[1]), StorageLimits(), Trace())
+    await database.write(lambda s: s.run("CREATE TABLE t (x)"))
+    before = database._writer
+    allow(40_000)
+    try:
+        await database.write(lambda s: s.run("INSERT INTO t VALUES (zeroblob(90000))"))
+    except Unavailable as refused:
+        print(refused.code)
+    allow(resource.RLIM_INFINITY)
+    print(await database.one("SELECT count(*) AS n FROM t"))
+    print(await database.write(lambda s: s.run("INSERT INTO t VALUES (1)")))
+    print(database._writer is before)
+    await database.close()
+
+anyio.run(main)
+"""
+
+
+def test_a_disk_that_fails_is_told_and_its_connection_not_trusted_again(
+    path: Path, python: Callable[[str, Path], subprocess.Popen[str]]
+) -> None:
+    """Security case D11: no acknowledgement; the connection is dropped and reopened."""
+    said, wrong = python(FAILS, path).communicate(timeout=60)
+    assert said.splitlines() == ["E-DB-04", "{'n': 0}", "1", "False"], wrong
 
 
 async def test_each_statement_is_traced_without_its_values(path: Path) -> None:
