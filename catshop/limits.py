@@ -150,7 +150,11 @@ class StorageLimits:
 
 @dataclass(frozen=True, slots=True)
 class ShopLimits:
-    """What a cart may hold and a list may show."""
+    """What a cart may hold and a list may show.
+
+    `quantity`, `history` and `query_length` stand in the tools' schemas too, so a configuration
+    can lower them, not raise them.
+    """
 
     quantity: int = 99
     """Of one product in one cart."""
@@ -161,7 +165,7 @@ class ShopLimits:
     query_length: int = 200
     """Characters in a search."""
     repeat_seconds: int = 300
-    """A checkout retried within this with the same key is the same checkout."""
+    """A checkout that finds the cart empty within this shows the order that emptied it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,15 @@ from typing import Final
 
 from mcp_types import CallToolResult
 
+from catshop.limits import ShopLimits
 from catshop.tools.answers import Answer, Kept, many, single
 from catshop.tools.faults import ToolFault
 from catshop.tools.model import Product, Shelf
 from catshop.tools.registry import Schema, ToolSpec, answers, listing, record, tool
 from catshop.tools.shop import ToolCall
+
+CEILINGS: Final = ShopLimits()
+"""What the schemas promise; a shop that is configured otherwise can only allow less."""
 
 PRODUCT_ID: Final[Schema] = {
     "type": "integer",
@@ -73,7 +77,7 @@ async def get_product(call: ToolCall, product_id: int) -> Answer:
         query={
             "type": "string",
             "minLength": 1,
-            "maxLength": 200,
+            "maxLength": CEILINGS.query_length,
             "description": "Words that must all occur in the name or the description.",
         },
         category=CATEGORY,
@@ -87,6 +91,8 @@ async def search_products(call: ToolCall, query: str, category: str | None = Non
     the same, a part of a word is enough, and hits in the name come first. Gives the same fields
     as list_products; no hit gives an empty list.
     """
+    if len(query) > (most := call.shop.limits.query_length):
+        raise ToolFault("E-ARGS-01", f"/query: is longer than the maximum of {most} characters")
     shelf = await call.shop.catalog.shelf()
     hits = shelf.search(query, category, call.shop.limits.search_results)
     return many([product.wire() for product in hits])

@@ -12,7 +12,7 @@ from typing import Final
 
 from catshop.tools.answers import Answer, Json
 from catshop.tools.cart import LINES
-from catshop.tools.catalog import MONEY
+from catshop.tools.catalog import CEILINGS, MONEY
 from catshop.tools.faults import ToolFault
 from catshop.tools.model import Order, Placement, decimal
 from catshop.tools.registry import (
@@ -96,7 +96,7 @@ async def checkout(call: ToolCall, idempotency_key: str | None = None) -> Answer
         number_of_orders={
             "type": "integer",
             "minimum": 1,
-            "maximum": 50,
+            "maximum": CEILINGS.history,
             "default": 5,
             "description": "How many of the last orders to show.",
         },

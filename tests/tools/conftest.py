@@ -105,23 +105,33 @@ def server(shop: Shop) -> Server[Any]:
 
 
 @pytest.fixture
-def call(server: Server[Any], steps: Steps) -> CallTool:
-    """A tool called by its handler, by Alice unless a principal comes second."""
-    entry = server.get_request_handler("tools/call")
-    assert entry is not None
+def caller(steps: Steps) -> Callable[[Server[Any]], CallTool]:
+    """A way to call the tools of any server by its handler, without a transport."""
 
-    async def run(
-        name: str, principal: Principal | None = ALICE, /, **arguments: object
-    ) -> CallToolResult:
-        ctx = ServerRequestContext[Any](
-            session=steps,  # type: ignore[arg-type]  # all that a tool needs of a session
-            lifespan_context={},
-            protocol_version="2026-07-28",
-            method="tools/call",
-            request=Call(principal, "exchange-1") if principal else None,
-        )
-        result = await entry.handler(ctx, CallToolRequestParams(name=name, arguments=arguments))
-        assert isinstance(result, CallToolResult)
-        return result
+    def of(server: Server[Any]) -> CallTool:
+        entry = server.get_request_handler("tools/call")
+        assert entry is not None
 
-    return run
+        async def run(
+            name: str, principal: Principal | None = ALICE, /, **arguments: object
+        ) -> CallToolResult:
+            ctx = ServerRequestContext[Any](
+                session=steps,  # type: ignore[arg-type]  # all that a tool needs of a session
+                lifespan_context={},
+                protocol_version="2026-07-28",
+                method="tools/call",
+                request=Call(principal, "exchange-1") if principal else None,
+            )
+            result = await entry.handler(ctx, CallToolRequestParams(name=name, arguments=arguments))
+            assert isinstance(result, CallToolResult)
+            return result
+
+        return run
+
+    return of
+
+
+@pytest.fixture
+def call(caller: Callable[[Server[Any]], CallTool], server: Server[Any]) -> CallTool:
+    """A tool of the shop called by Alice, unless a principal comes second."""
+    return caller(server)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from mcp.server.lowlevel import Server
 from mcp_types import CallToolResult, TextContent
 
 from catshop.tools.products import SEED
+from catshop.tools.server import build_server
 from catshop.tools.shop import Shop
 
 CallTool = Callable[..., Awaitable[CallToolResult]]
@@ -122,6 +125,17 @@ async def test_search_shows_hits_in_the_name_first(call: CallTool, shop: Shop) -
     mention = replace(SEED[1], description="As good as a bed")
     await shop.catalog.replace([SEED[0], mention, SEED[3]])
     assert names(await call("search_products", query="bed")) == ["Cozy Cat Bed", "Catnip Mouse"]
+
+
+async def test_a_shop_may_allow_shorter_searches_than_the_schema(
+    shop: Shop, caller: Callable[[Server[Any]], CallTool]
+) -> None:
+    """ShopLimits: a configuration can lower a number that stands in a schema."""
+    strict = replace(shop, limits=replace(shop.limits, query_length=3))
+    result = await caller(build_server(strict, version="1"))("search_products", query="wand")
+    assert result.structured_content == {
+        "error": "/query: is longer than the maximum of 3 characters"
+    }
 
 
 async def test_search_keeps_to_a_category(call: CallTool) -> None:

@@ -139,7 +139,7 @@ def test_every_schema_admits_nothing_unknown_and_says_what_it_is() -> None:
     ],
 )
 def test_the_gate_learns_which_scope_a_call_needs(name: str, scopes: set[str]) -> None:
-    """OAuth 2.1 §5.3.2: whoever refuses names what is needed."""
+    """RFC 6750 §3.1: a refusal may name the scope that is needed."""
     assert scope_of(name) == scopes
 
 
