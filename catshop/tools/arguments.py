@@ -130,4 +130,4 @@ def _superfluous(name: str, known: list[str]) -> str:
 def _token(step: object) -> str:
     """One reference token of a JSON pointer, printable and cut. RFC 6901 §3."""
     text = str(step).replace("~", "~0").replace("/", "~1")
-    return text[:SHOWN].encode("ascii", "backslashreplace").decode("ascii")
+    return json.dumps(text[:SHOWN])[1:-1]

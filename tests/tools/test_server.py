@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult
 
+from catshop import tools as folder
 from catshop.kernel import Event, Kind, Verdict
 from catshop.tools.composition import collect, scope_of, tools
 from catshop.tools.registry import record, tool
@@ -161,6 +163,34 @@ async def test_a_tool_of_ones_own_is_one_function(shop: Shop) -> None:
     async with Client(build_server(shop, version="1", specs=collect([shout]))) as client:
         [listed] = (await client.list_tools()).tools
         assert listed.description == "Say it louder. Use it when nobody listens."
+
+
+DROPPED = """
+from catshop.tools.registry import record, tool
+
+@tool(title="Purr", takes=record(), gives=record("*", sound={"type": "string"}))
+async def purr(call):
+    \"\"\"Purr. Use it to calm down.\"\"\"
+    return {"sound": "rrr"}
+
+TOOLS = (purr,)
+"""
+
+
+async def test_a_file_dropped_into_the_folder_is_a_tool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shop: Shop
+) -> None:
+    """Check A000-18: no other file is touched."""
+    (tmp_path / "purring.py").write_text(DROPPED, "utf-8")
+    monkeypatch.setattr(folder, "__path__", [*folder.__path__, str(tmp_path)])
+    tools.cache_clear()
+    try:
+        server = build_server(shop, version="1")
+        assert scope_of("purr") == {"read"}
+    finally:
+        tools.cache_clear()
+    async with Client(server) as client:
+        assert (await client.call_tool("purr", {})).structured_content == {"sound": "rrr"}
 
 
 def test_two_tools_of_one_name_are_refused() -> None:
