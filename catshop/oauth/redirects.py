@@ -1,0 +1,104 @@
+"""Redirect URIs: which may be registered, and which presented one is a registered one.
+
+The code travels there, so a mistake here gives it away. Registered is an https address, an http
+address of the user's own machine, or a private-use scheme that reads like a reversed domain. The
+match is exact, character by character; only the port of a loopback address is free, because a
+native app takes whatever port the system gives it. Pure. OAuth 2.1 §2.3, §8.4; RFC 8252 §7, §8.4.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from catshop.oauth.errors import InvalidRedirectUri, InvalidRequest
+
+LENGTH: Final = 2048
+"""Characters of one redirect_uri; browsers take no longer address with certainty."""
+
+CLEAN: Final = re.compile(r"[!$%&'()+,\-./0-9:;=?@A-Z\[\]_a-z~]+")
+"""RFC 3986 §2, without `#` (OAuth 2.1 §2.3) and without `*`, which some read as a wildcard."""
+
+PRIVATE: Final = re.compile(r"[a-z][a-z0-9+\-]*(?:\.[a-z0-9+\-]+)+")
+"""A private-use scheme: a reversed domain name. RFC 8252 §7.1."""
+
+DOTS: Final = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
+"""A path segment that a browser would resolve away. RFC 3986 §5.2.4."""
+
+LOOPBACK: Final = re.compile(
+    r"(http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::([0-9]{1,5}))?([/?].*)?"
+)
+"""An address of the user's own machine: origin without port, port, the rest. RFC 8252 §7.3."""
+
+
+def registrable(uri: object) -> str:
+    """`uri`, when a client may register it. RFC 7591 §5, OAuth 2.1 §2.3.1."""
+    if not isinstance(uri, str) or len(uri) > LENGTH or not CLEAN.fullmatch(uri):
+        raise InvalidRedirectUri("E-REG-03", arrived=str(uri))
+    parts = _split(uri)
+    if parts is None or any(DOTS.fullmatch(segment) for segment in parts.path.split("/")):
+        raise InvalidRedirectUri("E-REG-03", arrived=uri)
+    if not (_is_https(parts) or is_loopback(uri) or _is_private(parts)):
+        raise InvalidRedirectUri("E-REG-04", arrived=uri)
+    return uri
+
+
+def select(presented: str | None, registered: Sequence[str]) -> str:
+    """Where the answer goes: the presented redirect_uri, or the only registered one.
+
+    OAuth 2.1 §2.3.2, §4.1.1. A failure must never lead to a redirect (§4.1.2.1).
+    """
+    if presented is None:
+        if len(registered) != 1:
+            raise InvalidRequest("E-AUTHZ-03")
+        return registered[0]
+    if not any(matches(presented, known) for known in registered):
+        raise InvalidRequest("E-AUTHZ-04", arrived=presented)
+    return presented
+
+
+def matches(presented: str, registered: str) -> bool:
+    """Whether they are the same, the port of a loopback address apart. OAuth 2.1 §2.3.1, §8.4.2."""
+    if presented == registered:
+        return True
+    ours, theirs = LOOPBACK.fullmatch(registered), LOOPBACK.fullmatch(presented)
+    if ours is None or theirs is None or not CLEAN.fullmatch(presented):
+        return False
+    return (ours[1], ours[3]) == (theirs[1], theirs[3]) and _is_port(theirs[2])
+
+
+def is_loopback(uri: str) -> bool:
+    """Whether `uri` leads nowhere but to the user's own machine."""
+    found = LOOPBACK.fullmatch(uri)
+    return found is not None and _is_port(found[2])
+
+
+def destination(uri: str) -> str:
+    """The part of a redirect_uri that a user can judge: its host, or its private scheme."""
+    parts = urlsplit(uri)
+    return parts.netloc if parts.scheme in {"http", "https"} else f"{parts.scheme}:"
+
+
+def _split(uri: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(uri)
+        port = parts.port
+    except ValueError:
+        return None
+    return None if port == 0 or "@" in parts.netloc or parts.netloc.endswith(":") else parts
+
+
+def _is_port(text: str | None) -> bool:
+    return text is None or 0 < int(text) < 65536
+
+
+def _is_https(parts: SplitResult) -> bool:
+    return parts.scheme == "https" and bool(parts.hostname)
+
+
+def _is_private(parts: SplitResult) -> bool:
+    return PRIVATE.fullmatch(parts.scheme) is not None and bool(
+        parts.netloc + parts.path.strip("/")
+    )
