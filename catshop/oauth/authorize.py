@@ -1,0 +1,204 @@
+"""The authorization request as a list of checks, in the order of the specification.
+
+The order is the security: as long as the client and its redirect_uri are not known to be good, a
+failure is told on a page of ours; from then on it is told to the client, by a redirect. Each check
+hands on what it has learned. Pure; `browser.py` acts on the outcome. OAuth 2.1 §4.1.1, §4.1.2.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from catshop.oauth import audience, pkce, redirects, scopes
+from catshop.oauth.checks import Checks
+from catshop.oauth.errors import (
+    InvalidRequest,
+    InvalidScope,
+    RequestNotSupported,
+    RequestUriNotSupported,
+    UnsupportedResponseType,
+)
+from catshop.oauth.model import AuthorizationRequest, Client, Code, Refusal, User
+from catshop.oauth.parameters import Parameters
+from catshop.oauth.settings import OAuthSettings
+
+NOBODY: Final = Client("", "", (), (), frozenset(), datetime.fromtimestamp(0, UTC))
+"""The client that an unknown client_id stands for: it may do nothing."""
+
+ONCE: Final = (
+    "response_type",
+    "response_mode",
+    "scope",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+    "prompt",
+    "request",
+    "request_uri",
+)
+"""Parameters that come once, besides client_id and redirect_uri. OAuth 2.1 §3.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A request on its way through the checks: what was sent, and what has been learned of it."""
+
+    sent: Parameters
+    client: Client
+    settings: OAuthSettings
+    redirect_uri: str = ""
+    challenge: str = ""
+    scopes: frozenset[str] = field(default_factory=frozenset)
+    resource: str = ""
+
+
+def client_is_known(draft: Draft) -> Draft:
+    """No client, no answer but a page of ours. OAuth 2.1 §4.1.2.1."""
+    if draft.client is NOBODY:
+        raise InvalidRequest("E-AUTHZ-02", arrived=draft.sent.one("client_id") or "no client_id")
+    return draft
+
+
+def redirect_uri_is_registered(draft: Draft) -> Draft:
+    """The answer goes where the client said when it registered. OAuth 2.1 §2.3.1, §4.1.1."""
+    presented = draft.sent.one("redirect_uri")
+    chosen = redirects.select(presented, draft.client.redirect_uris)
+    return replace(draft, redirect_uri=chosen)
+
+
+def parameters_come_once(draft: Draft) -> Draft:
+    """What comes twice could be read two ways. OAuth 2.1 §3.1."""
+    for name in ONCE:
+        draft.sent.one(name)
+    return draft
+
+
+def no_request_object(draft: Draft) -> Draft:
+    """Nothing is fetched, and nothing hidden in a JWT. OpenID Connect Core 1.0 §6."""
+    if draft.sent.one("request") is not None:
+        raise RequestNotSupported("E-AUTHZ-08")
+    if draft.sent.one("request_uri") is not None:
+        raise RequestUriNotSupported("E-AUTHZ-08")
+    return draft
+
+
+def response_type_is_code(draft: Draft) -> Draft:
+    """Only codes travel through a browser. OAuth 2.1 §4.1.1."""
+    asked = draft.sent.one("response_type")
+    if asked is None:
+        raise InvalidRequest("E-AUTHZ-05")
+    if asked != "code":
+        raise UnsupportedResponseType("E-AUTHZ-06", arrived=asked)
+    return draft
+
+
+def response_mode_is_query(draft: Draft) -> Draft:
+    """A code has one way back. OAuth 2.0 Multiple Response Type Encoding Practices §2.1."""
+    asked = draft.sent.one("response_mode")
+    if asked not in {None, "query"}:
+        raise InvalidRequest("E-AUTHZ-07", arrived=str(asked))
+    return draft
+
+
+def challenge_is_s256(draft: Draft) -> Draft:
+    """No request without PKCE. RFC 7636 §4.4.1; OAuth 2.1 §4.1.1."""
+    method = draft.sent.one("code_challenge_method")
+    challenge = pkce.Challenge.parse(draft.sent.one("code_challenge"), method)
+    return replace(draft, challenge=challenge.value)
+
+
+def scope_is_known(draft: Draft) -> Draft:
+    """What is granted is never more than what was registered; without a wish, the least.
+
+    OAuth 2.1 §1.4.1. A scope of ours that the client did not register is dropped, and the token
+    response says so; nothing left is an error.
+    """
+    text = draft.sent.one("scope") or ""
+    asked = scopes.parse(text) or scopes.DEFAULT
+    granted = asked & draft.client.scopes
+    if not granted:
+        raise InvalidScope("E-SCOPE-04", arrived=scopes.write(asked))
+    return replace(draft, scopes=granted)
+
+
+def resource_is_ours(draft: Draft) -> Draft:
+    """The token will be for one resource, and for no other. RFC 8707 §2."""
+    resource = audience.resolve(draft.sent.all("resource"), draft.settings.resource)
+    return replace(draft, resource=resource)
+
+
+ON_OUR_PAGE: Final[Checks[Draft]] = (
+    ("authorize.client", client_is_known),
+    ("authorize.redirect_uri", redirect_uri_is_registered),
+)
+"""While these have not passed, a redirect could lead anywhere."""
+
+AT_THE_CLIENT: Final[Checks[Draft]] = (
+    ("authorize.once", parameters_come_once),
+    ("authorize.request", no_request_object),
+    ("authorize.response_type", response_type_is_code),
+    ("authorize.response_mode", response_mode_is_query),
+    ("pkce.challenge", challenge_is_s256),
+    ("authorize.scope", scope_is_known),
+    ("authorize.resource", resource_is_ours),
+)
+"""These fail at the client: it is told by a redirect."""
+
+AUTHORIZE: Final[Checks[Draft]] = (*ON_OUR_PAGE, *AT_THE_CLIENT)
+"""The whole endpoint."""
+
+
+def pending(
+    draft: Draft, request_id: str, browser: str, now: datetime, refusal: Refusal | None
+) -> AuthorizationRequest:
+    """The request as it waits for its user."""
+    return AuthorizationRequest(
+        id=request_id,
+        browser=browser,
+        client_id=draft.client.id,
+        redirect_uri=draft.redirect_uri,
+        state=state_of(draft.sent),
+        code_challenge=draft.challenge,
+        scopes=draft.scopes,
+        resource=draft.resource or draft.settings.resource,
+        created_at=now,
+        expires_at=now + timedelta(seconds=draft.settings.limits.request_seconds),
+        refusal=refusal,
+    )
+
+
+def code_for(
+    request: AuthorizationRequest,
+    user: User,
+    granted: frozenset[str],
+    code_hash: str,
+    lifetime: tuple[datetime, datetime],
+) -> Code:
+    """What the code stands for once the user has agreed to `granted`. OAuth 2.1 §4.1.2."""
+    return Code(
+        hash=code_hash,
+        client_id=request.client_id,
+        user_id=user.id,
+        redirect_uri=request.redirect_uri,
+        code_challenge=request.code_challenge,
+        scopes=granted,
+        resource=request.resource,
+        created_at=lifetime[0],
+        expires_at=lifetime[1],
+    )
+
+
+def state_of(sent: Parameters) -> str | None:
+    """`state`, to be given back as it came; nothing when it came twice. OAuth 2.1 §4.1.2.1."""
+    values = sent.all("state")
+    return values[0] if len(values) == 1 else None
+
+
+def location(redirect_uri: str, issuer: str, state: str | None, **members: str) -> str:
+    """The address of an authorization response: its members, `state`, and `iss`. RFC 9207 §2."""
+    named = {**members, **({} if state is None else {"state": state}), "iss": issuer}
+    mark = "&" if "?" in redirect_uri else "?"
+    return f"{redirect_uri}{mark}{urlencode(named, quote_via=quote)}"

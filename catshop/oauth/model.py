@@ -1,0 +1,176 @@
+"""The nouns of the authorization server: who, through what, may do what, until when.
+
+A `Family` is one sign-in and consent: every token that comes of it belongs to it and dies with it.
+Values only; a secret is here at most as its hash. `REFRESH` is the life of a refresh token as a
+table. Next: `ports.py`, which keeps these. OAuth 2.1 §1.1, §1.3, §4.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person with an account. `id` never changes; `name` is for people."""
+
+    id: str
+    name: str
+    password_hash: str = field(repr=False)
+    created_at: datetime
+    disabled_at: datetime | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether the account may be used."""
+        return self.disabled_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An application that asks for access; public, so its id alone names it. OAuth 2.1 §2.1."""
+
+    id: str
+    name: str
+    redirect_uris: tuple[str, ...]
+    grant_types: tuple[str, ...]
+    scopes: frozenset[str]
+    created_at: datetime
+    application_type: str = "native"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error that the client is to be told once the user has signed in."""
+
+    error: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """A request of /authorize that waits for its user, in the browser that brought it."""
+
+    id: str
+    browser: str
+    client_id: str
+    redirect_uri: str
+    state: str | None
+    code_challenge: str
+    scopes: frozenset[str]
+    resource: str
+    created_at: datetime
+    expires_at: datetime
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserSession:
+    """A browser in which somebody is signed in. `browser` is the hash of what its cookie holds."""
+
+    browser: str
+    user_id: str
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What an authorization code stands for. `family_id` is set once it has been redeemed."""
+
+    hash: str
+    client_id: str
+    user_id: str
+    redirect_uri: str
+    code_challenge: str
+    scopes: frozenset[str]
+    resource: str
+    created_at: datetime
+    expires_at: datetime
+    tries: int = 0
+    redeemed_at: datetime | None = None
+    family_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One grant, and every token that comes of it. OAuth 2.1 §4.3.3; RFC 9700 §4.14.2."""
+
+    id: str
+    client_id: str
+    user_id: str | None
+    scopes: frozenset[str]
+    resource: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """An access token; `id` is what people may see of it."""
+
+    hash: str
+    id: str
+    family_id: str
+    scopes: frozenset[str]
+    created_at: datetime
+    expires_at: datetime
+
+
+class RefreshState(StrEnum):
+    """Where a refresh token is in its life."""
+
+    LIVE = "live"
+    """The one of its family that may be used."""
+    ROTATED = "rotated"
+    """Used; its successor may still be on its way to the client."""
+    SPENT = "spent"
+    """Used for good; whoever shows it again is a thief, or was robbed."""
+
+
+class RefreshEvent(StrEnum):
+    """What can happen to a refresh token."""
+
+    ROTATE = "rotate"
+    RETRY = "retry"
+    SUPERSEDE = "supersede"
+
+
+REFRESH: Final[Mapping[tuple[RefreshState, RefreshEvent], RefreshState]] = {
+    (RefreshState.LIVE, RefreshEvent.ROTATE): RefreshState.ROTATED,
+    (RefreshState.ROTATED, RefreshEvent.RETRY): RefreshState.SPENT,
+    (RefreshState.LIVE, RefreshEvent.SUPERSEDE): RefreshState.SPENT,
+}
+"""The life of a refresh token. What is not here cannot happen."""
+
+
+def advance(state: RefreshState, event: RefreshEvent) -> RefreshState:
+    """The state after `event`; KeyError for what cannot happen."""
+    return REFRESH[state, event]
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """A refresh token; `successor` is the hash of the one that replaced it."""
+
+    hash: str
+    family_id: str
+    created_at: datetime
+    expires_at: datetime
+    state: RefreshState = RefreshState.LIVE
+    rotated_at: datetime | None = None
+    successor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """An access token with everything that decides whether it is good."""
+
+    token: AccessToken
+    family: Family
+    user: User | None

@@ -1,0 +1,268 @@
+"""What the OAuth plane asks of storage, as verbs with their races written down.
+
+Whatever must happen together is one verb, and one transaction behind it. Where a decision stands on
+a row that others change, the verb takes the decision with it: `decide` is pure, is given the row as
+the transaction sees it, and may be run again after a conflict. Every verb may raise
+`kernel.Unavailable`; it has then changed nothing. `catshop/storage/oauth` obeys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Final, Protocol
+
+from catshop.oauth.checks import Findings
+from catshop.oauth.model import (
+    AccessToken,
+    AuthorizationRequest,
+    BrowserSession,
+    Client,
+    Code,
+    Family,
+    Presented,
+    RefreshEvent,
+    RefreshToken,
+    User,
+)
+
+NOTHING_TO_CHECK: Final = Findings()
+
+
+class Effect(Enum):
+    """What a refused redemption leaves behind."""
+
+    NONE = "none"
+    COUNT_TRY = "count a try"
+    REVOKE_FAMILY = "revoke the family"
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Issue nothing; do `effect` at `at`. `family_id` is the family that this ends, if any."""
+
+    findings: Findings
+    at: datetime
+    effect: Effect = Effect.NONE
+    family_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Issue these tokens, and mark what was presented as used at `at`."""
+
+    family: Family
+    access: AccessToken
+    refresh: RefreshToken | None
+    at: datetime
+    findings: Findings = NOTHING_TO_CHECK
+    event: RefreshEvent = RefreshEvent.ROTATE
+
+
+Decision = Issue | Refuse
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCode:
+    """A presented code, and whose it is."""
+
+    code: Code | None
+    user: User | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRefresh:
+    """A presented refresh token with its family and successor, each as far as it still exists."""
+
+    token: RefreshToken | None
+    family: Family | None
+    successor: RefreshToken | None
+    user: User | None
+
+
+class Users(Protocol):
+    """Accounts."""
+
+    async def add(self, user: User) -> bool:
+        """Add the account unless its name is taken, whatever the case; of many at once one wins."""
+        ...
+
+    async def by_name(self, name: str) -> User | None:
+        """The account of that name, whatever the case."""
+        ...
+
+    async def all(self) -> Sequence[User]:
+        """Every account, by name."""
+        ...
+
+    async def remove(self, user_id: str) -> Sequence[str]:
+        """Delete the account with its sessions, codes and families; the ids of those families."""
+        ...
+
+    async def set_password(self, user_id: str, password_hash: str, now: datetime) -> Sequence[str]:
+        """Change the password, and in the same transaction end every session, unused code and
+        family of the user; the ids of the families revoked.
+        """
+        ...
+
+    async def disable(self, user_id: str, now: datetime) -> bool:
+        """Switch the account off. Tokens of a disabled user are refused by whoever reads them."""
+        ...
+
+
+class Clients(Protocol):
+    """Registered clients."""
+
+    async def add(self, client: Client) -> None:
+        """Keep the client. Adding the same id again changes nothing."""
+        ...
+
+    async def find(self, client_id: str) -> Client | None:
+        """The client of that id."""
+        ...
+
+
+class Requests(Protocol):
+    """Authorization requests that wait for their user."""
+
+    async def park(self, request: AuthorizationRequest) -> None:
+        """Keep the request until it is decided or expires."""
+        ...
+
+    async def find(self, request_id: str, now: datetime) -> AuthorizationRequest | None:
+        """The request of that id, unless decided or expired."""
+        ...
+
+    async def approve(self, request_id: str, code: Code) -> bool:
+        """Decide the request and keep its code; False, and no code, when it was decided before.
+
+        However many ask together, one is told True. OAuth 2.1 §4.1.2.
+        """
+        ...
+
+    async def dismiss(self, request_id: str) -> bool:
+        """Decide the request without a code; False when it was decided before."""
+        ...
+
+
+class Sessions(Protocol):
+    """Browsers in which somebody is signed in."""
+
+    async def sign_in(self, session: BrowserSession, previous: str) -> None:
+        """Begin the session, end the one of `previous`, and hand over its waiting requests.
+
+        In one transaction, so that the old cookie is worth nothing once the new one exists.
+        """
+        ...
+
+    async def find(self, browser: str, now: datetime) -> tuple[BrowserSession, User] | None:
+        """The session of that browser, unless expired, with its user."""
+        ...
+
+
+class Grants(Protocol):
+    """Codes, families and tokens."""
+
+    async def redeem(self, code: str, decide: Callable[[FoundCode], Decision]) -> Decision:
+        """Let `decide` judge the code of that hash and do as it says, in one transaction.
+
+        Of all who redeem one code, however many together, one is issued tokens: the code is marked
+        by a single statement that finds it unmarked. RFC 6749 §4.1.2.
+        """
+        ...
+
+    async def rotate(
+        self, refresh: str, family_id: str, decide: Callable[[FoundRefresh], Decision]
+    ) -> Decision:
+        """The same for the refresh token of that hash. Older access tokens of the family end.
+
+        At most one refresh token of a family is live, whatever happens. RFC 9700 §4.14.2.
+        """
+        ...
+
+    async def issue(self, issue: Issue) -> None:
+        """Begin a family without a code."""
+        ...
+
+    async def find(self, access: str) -> Presented | None:
+        """The access token of that hash, unless its family is revoked."""
+        ...
+
+    async def find_id(self, token_id: str) -> Presented | None:
+        """The same by the id that people may see."""
+        ...
+
+    async def family_of(self, token: str) -> tuple[Family, AccessToken | None] | None:
+        """The family of the token of that hash; with the access token, if it is one."""
+        ...
+
+    async def revoke_family(self, family_id: str, now: datetime) -> bool:
+        """End the family and all its tokens; False when it was over before."""
+        ...
+
+    async def revoke_access(self, token_id: str) -> Presented | None:
+        """End one access token and return what it was; None when there is none of that id."""
+        ...
+
+    async def all(self, now: datetime) -> Sequence[Presented]:
+        """Every access token that is good at `now`, the newest first."""
+        ...
+
+
+class Attempts(Protocol):
+    """What was tried of late, counted for all processes together and across restarts."""
+
+    async def reserve(
+        self, attempt: str, allowances: Sequence[tuple[str, int]], now: datetime, since: datetime
+    ) -> datetime | None:
+        """Note the attempt in every bucket, unless one of them is full.
+
+        None when it was noted; otherwise the oldest moment that fills a full bucket. Counting and
+        noting are one transaction, so a burst gets no more through than a trickle does.
+        """
+        ...
+
+    async def release(self, attempt: str, bucket: str) -> None:
+        """Forget this attempt, and everything that was noted in `bucket`."""
+        ...
+
+
+class Upkeep(Protocol):
+    """The clean-up of what has expired."""
+
+    async def sweep(self, now: datetime) -> int:
+        """Delete what expired before `now` and can decide nothing any more; how many rows."""
+        ...
+
+
+class Notices:
+    """Tells this process at once that a family is over; others learn it from storage."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Callable[[str], None]] = []
+
+    def listen(self, listener: Callable[[str], None]) -> None:
+        """Call `listener` with the id of every family that ends or whose tokens are replaced."""
+        self._listeners.append(listener)
+
+    def ended(self, *family_ids: str) -> None:
+        """Say that these families ended, or that their access tokens did."""
+        for listener in self._listeners:
+            for family_id in family_ids:
+                listener(family_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Every port, as one engine provides them."""
+
+    users: Users
+    clients: Clients
+    requests: Requests
+    sessions: Sessions
+    grants: Grants
+    attempts: Attempts
+    upkeep: Upkeep
+    notices: Notices = field(default_factory=Notices)

@@ -1,0 +1,66 @@
+"""What the OAuth plane is told when it is built, and every address that follows from it.
+
+All addresses are made of the configured issuer, verbatim, and never of a `Host` field: the sender
+chooses that one. No slash is added to the issuer, because clients compare it character by
+character. RFC 8414 §2, §3.1; RFC 9728 §3.1; RFC 9207 §2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from urllib.parse import urlsplit
+
+from catshop.kernel import Secret
+from catshop.limits import OAuthLimits
+
+
+class SignUp(Enum):
+    """Whether strangers may make themselves an account on the login page."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthSettings:
+    """`issuer` and `resource` as they were configured; `previous_keys` still verify, never sign."""
+
+    issuer: str
+    resource: str
+    secret_key: Secret
+    limits: OAuthLimits = field(default_factory=OAuthLimits)
+    signup: SignUp = SignUp.OPEN
+    previous_keys: tuple[Secret, ...] = ()
+
+    @property
+    def base(self) -> str:
+        """The issuer without a closing slash: what every path of ours is appended to."""
+        return self.issuer.rstrip("/")
+
+    @property
+    def origin(self) -> str:
+        """Scheme and authority: what a browser says in `Origin` (RFC 6454 §6.1)."""
+        parts = urlsplit(self.issuer)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def prefix(self) -> str:
+        """The path of the issuer, under which the endpoints are; mostly empty."""
+        return urlsplit(self.base).path
+
+    @property
+    def resource_metadata(self) -> str:
+        """Where the metadata of the resource is, with its path inserted. RFC 9728 §3.1."""
+        parts = urlsplit(self.resource)
+        path = "" if parts.path == "/" else parts.path
+        return f"{parts.scheme}://{parts.netloc}/.well-known/oauth-protected-resource{path}"
+
+    @property
+    def is_https(self) -> bool:
+        """Whether browsers reach us over TLS, so that cookies may say so."""
+        return urlsplit(self.issuer).scheme == "https"
+
+    def url(self, path: str) -> str:
+        """The public address of a path of ours."""
+        return f"{self.base}{path}"
