@@ -1,0 +1,59 @@
+"""What was tried of late. `oauth.ports.Attempts`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from catshop.storage.database import Database, Statements, milliseconds
+from catshop.storage.oauth import rows
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """`oauth.ports.Attempts` in SQL: one row for each attempt in each bucket."""
+
+    database: Database
+
+    async def reserve(
+        self, attempt: str, allowances: Sequence[tuple[str, int]], now: datetime, since: datetime
+    ) -> datetime | None:
+        """See the port."""
+
+        def work(statements: Statements) -> datetime | None:
+            for bucket, allowed in allowances:
+                if (full := _filled(statements, bucket, allowed, since)) is not None:
+                    return full
+            for bucket, _ in allowances:
+                statements.run(
+                    "INSERT INTO oauth_attempts (attempt, bucket, at) VALUES (?, ?, ?)",
+                    attempt,
+                    bucket,
+                    milliseconds(now),
+                )
+            return None
+
+        return await self.database.write(work)
+
+    async def release(self, attempt: str, bucket: str) -> None:
+        """See the port."""
+
+        def work(statements: Statements) -> None:
+            statements.run(
+                "DELETE FROM oauth_attempts WHERE attempt = ? OR bucket = ?", attempt, bucket
+            )
+
+        await self.database.write(work)
+
+
+def _filled(statements: Statements, bucket: str, allowed: int, since: datetime) -> datetime | None:
+    """When the oldest of the attempts that fill the bucket was made; None while there is room."""
+    row = statements.one(
+        "SELECT at FROM oauth_attempts WHERE bucket = ? AND at > ?"
+        " ORDER BY at DESC LIMIT 1 OFFSET ?",
+        bucket,
+        milliseconds(since),
+        allowed - 1,
+    )
+    return rows.time(row["at"]) if row else None

@@ -1,0 +1,85 @@
+"""Authorization requests that wait for their user. `oauth.ports.Requests`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from catshop.oauth.model import AuthorizationRequest, Code
+from catshop.storage.database import Database, Statements, milliseconds
+from catshop.storage.oauth import rows
+
+DECIDE = "DELETE FROM oauth_requests WHERE id = ? RETURNING id"
+"""Whoever gets the row back has decided the request; nobody else can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """`oauth.ports.Requests` in SQL."""
+
+    database: Database
+
+    async def park(self, request: AuthorizationRequest) -> None:
+        """See the port."""
+
+        def work(statements: Statements) -> None:
+            refusal = request.refusal
+            statements.run(
+                "INSERT INTO oauth_requests (id, browser, client_id, redirect_uri, state,"
+                " code_challenge, scopes, resource, error, error_description, created_at,"
+                " expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                request.id,
+                request.browser,
+                request.client_id,
+                request.redirect_uri,
+                request.state,
+                request.code_challenge,
+                rows.words(request.scopes),
+                request.resource,
+                refusal.error if refusal else None,
+                refusal.description if refusal else None,
+                milliseconds(request.created_at),
+                milliseconds(request.expires_at),
+            )
+
+        await self.database.write(work)
+
+    async def find(self, request_id: str, now: datetime) -> AuthorizationRequest | None:
+        """See the port."""
+        row = await self.database.one(
+            "SELECT * FROM oauth_requests WHERE id = ? AND expires_at > ?",
+            request_id,
+            milliseconds(now),
+        )
+        return rows.request(row) if row else None
+
+    async def approve(self, request_id: str, code: Code) -> bool:
+        """The request goes and the code comes in one transaction, or neither."""
+
+        def work(statements: Statements) -> bool:
+            if statements.one(DECIDE, request_id) is None:
+                return False
+            statements.run(
+                "INSERT INTO oauth_codes (hash, client_id, user_id, redirect_uri, code_challenge,"
+                " scopes, resource, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                code.hash,
+                code.client_id,
+                code.user_id,
+                code.redirect_uri,
+                code.code_challenge,
+                rows.words(code.scopes),
+                code.resource,
+                milliseconds(code.created_at),
+                milliseconds(code.expires_at),
+            )
+            return True
+
+        return await self.database.write(work)
+
+    async def dismiss(self, request_id: str) -> bool:
+        """See the port."""
+
+        def work(statements: Statements) -> bool:
+            return statements.one(DECIDE, request_id) is not None
+
+        return await self.database.write(work)

@@ -1,0 +1,200 @@
+"""From rows to the nouns of the OAuth plane, and how its values are stored.
+
+The only file of this package that knows both spellings: scopes are words with spaces between them,
+lists are JSON, time is milliseconds. Next: one repository a port.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+
+from catshop.oauth.model import (
+    AccessToken,
+    AuthorizationRequest,
+    BrowserSession,
+    Client,
+    Code,
+    Family,
+    Presented,
+    RefreshState,
+    RefreshToken,
+    Refusal,
+    User,
+)
+from catshop.storage.database import Row, Value, moment
+
+
+def words(scopes: Iterable[str]) -> str:
+    """Scopes as they are stored."""
+    return " ".join(sorted(scopes))
+
+
+def listed(values: Iterable[str]) -> str:
+    """A list as it is stored."""
+    return json.dumps(list(values))
+
+
+def user(row: Row) -> User:
+    """A row of `oauth_users`."""
+    return User(
+        id=text(row["id"]),
+        name=text(row["name"]),
+        password_hash=text(row["password_hash"]),
+        created_at=time(row["created_at"]),
+        disabled_at=_time_or_none(row["disabled_at"]),
+    )
+
+
+def client(row: Row) -> Client:
+    """A row of `oauth_clients`."""
+    return Client(
+        id=text(row["id"]),
+        name=text(row["name"]),
+        redirect_uris=tuple(json.loads(text(row["redirect_uris"]))),
+        grant_types=tuple(json.loads(text(row["grant_types"]))),
+        scopes=_scopes(row["scopes"]),
+        created_at=time(row["created_at"]),
+        application_type=text(row["application_type"]),
+    )
+
+
+def request(row: Row) -> AuthorizationRequest:
+    """A row of `oauth_requests`."""
+    error = row["error"]
+    return AuthorizationRequest(
+        id=text(row["id"]),
+        browser=text(row["browser"]),
+        client_id=text(row["client_id"]),
+        redirect_uri=text(row["redirect_uri"]),
+        state=_text_or_none(row["state"]),
+        code_challenge=text(row["code_challenge"]),
+        scopes=_scopes(row["scopes"]),
+        resource=text(row["resource"]),
+        created_at=time(row["created_at"]),
+        expires_at=time(row["expires_at"]),
+        refusal=None if error is None else Refusal(text(error), text(row["error_description"])),
+    )
+
+
+def session(row: Row) -> BrowserSession:
+    """A row of `oauth_sessions`."""
+    return BrowserSession(
+        browser=text(row["browser"]),
+        user_id=text(row["user_id"]),
+        created_at=time(row["created_at"]),
+        expires_at=time(row["expires_at"]),
+    )
+
+
+def code(row: Row) -> Code:
+    """A row of `oauth_codes`."""
+    return Code(
+        hash=text(row["hash"]),
+        client_id=text(row["client_id"]),
+        user_id=text(row["user_id"]),
+        redirect_uri=text(row["redirect_uri"]),
+        code_challenge=text(row["code_challenge"]),
+        scopes=_scopes(row["scopes"]),
+        resource=text(row["resource"]),
+        created_at=time(row["created_at"]),
+        expires_at=time(row["expires_at"]),
+        tries=number(row["tries"]),
+        redeemed_at=_time_or_none(row["redeemed_at"]),
+        family_id=_text_or_none(row["family_id"]),
+    )
+
+
+def family(row: Row) -> Family:
+    """A row of `oauth_families`."""
+    return Family(
+        id=text(row["id"]),
+        client_id=text(row["client_id"]),
+        user_id=_text_or_none(row["user_id"]),
+        scopes=_scopes(row["scopes"]),
+        resource=text(row["resource"]),
+        created_at=time(row["created_at"]),
+        expires_at=time(row["expires_at"]),
+        revoked_at=_time_or_none(row["revoked_at"]),
+    )
+
+
+def access(row: Row) -> AccessToken:
+    """A row of `oauth_access_tokens`."""
+    return AccessToken(
+        hash=text(row["hash"]),
+        id=text(row["id"]),
+        family_id=text(row["family_id"]),
+        scopes=_scopes(row["scopes"]),
+        created_at=time(row["created_at"]),
+        expires_at=time(row["expires_at"]),
+    )
+
+
+def refresh(row: Row) -> RefreshToken:
+    """A row of `oauth_refresh_tokens`."""
+    return RefreshToken(
+        hash=text(row["hash"]),
+        family_id=text(row["family_id"]),
+        created_at=time(row["created_at"]),
+        expires_at=time(row["expires_at"]),
+        state=RefreshState(text(row["state"])),
+        rotated_at=_time_or_none(row["rotated_at"]),
+        successor=_text_or_none(row["successor"]),
+    )
+
+
+def presented(row: Row) -> Presented:
+    """An access token joined with its family and user; without the hash of the password."""
+    family_id, user_id = text(row["family_id"]), _text_or_none(row["user_id"])
+    held = Family(
+        id=family_id,
+        client_id=text(row["client_id"]),
+        user_id=user_id,
+        scopes=_scopes(row["family_scopes"]),
+        resource=text(row["resource"]),
+        created_at=time(row["family_created_at"]),
+        expires_at=time(row["family_expires_at"]),
+    )
+    owner = None
+    if user_id is not None:
+        owner = User(
+            id=user_id,
+            name=text(row["user_name"]),
+            password_hash="",
+            created_at=time(row["user_created_at"]),
+            disabled_at=_time_or_none(row["user_disabled_at"]),
+        )
+    return Presented(access(row), held, owner)
+
+
+def text(value: Value) -> str:
+    """A text column, which is never null here."""
+    if not isinstance(value, str):
+        raise TypeError("the schema promises text")
+    return value
+
+
+def number(value: Value) -> int:
+    """An integer column, which is never null here."""
+    if not isinstance(value, int):
+        raise TypeError("the schema promises a number")
+    return value
+
+
+def time(value: Value) -> datetime:
+    """A column that holds a moment, which is never null here."""
+    return moment(number(value))
+
+
+def _text_or_none(value: Value) -> str | None:
+    return None if value is None else text(value)
+
+
+def _time_or_none(value: Value) -> datetime | None:
+    return None if value is None else time(value)
+
+
+def _scopes(value: Value) -> frozenset[str]:
+    return frozenset(text(value).split())

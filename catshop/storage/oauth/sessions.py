@@ -1,0 +1,49 @@
+"""Browsers in which somebody is signed in. `oauth.ports.Sessions`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from catshop.oauth.model import BrowserSession, User
+from catshop.storage.database import Database, Statements, milliseconds
+from catshop.storage.oauth import rows
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """`oauth.ports.Sessions` in SQL."""
+
+    database: Database
+
+    async def sign_in(self, session: BrowserSession, previous: str) -> None:
+        """See the port."""
+
+        def work(statements: Statements) -> None:
+            statements.run("DELETE FROM oauth_sessions WHERE browser = ?", previous)
+            statements.run(
+                "INSERT INTO oauth_sessions (browser, user_id, created_at, expires_at)"
+                " VALUES (?, ?, ?, ?)",
+                session.browser,
+                session.user_id,
+                milliseconds(session.created_at),
+                milliseconds(session.expires_at),
+            )
+            statements.run(
+                "UPDATE oauth_requests SET browser = ? WHERE browser = ?", session.browser, previous
+            )
+
+        await self.database.write(work)
+
+    async def find(self, browser: str, now: datetime) -> tuple[BrowserSession, User] | None:
+        """See the port."""
+        row = await self.database.one(
+            "SELECT * FROM oauth_sessions WHERE browser = ? AND expires_at > ?",
+            browser,
+            milliseconds(now),
+        )
+        if row is None:
+            return None
+        session = rows.session(row)
+        owner = await self.database.one("SELECT * FROM oauth_users WHERE id = ?", session.user_id)
+        return (session, rows.user(owner)) if owner else None
