@@ -1,0 +1,119 @@
+"""What an operator does without a browser: accounts, and tokens for a terminal.
+
+Plain functions for the command line. A token issued here is an ordinary access token of an ordinary
+family, made for a built-in client that nobody can authorize as; it is shown once and kept as a
+hash, like every other. Next: `ports.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from catshop.kernel import Clock, Secret
+from catshop.oauth import tokens
+from catshop.oauth.browser import USERNAME
+from catshop.oauth.model import AccessToken, Client, Family, Presented, User
+from catshop.oauth.passwords import Passwords
+from catshop.oauth.ports import Issue, Stores
+from catshop.oauth.settings import OAuthSettings
+from catshop.oauth.tokens import Mint, Minted
+
+TERMINAL: Final = "catshop-terminal"
+"""The client of tokens that were issued by hand. It has no redirect_uri, so no code either."""
+
+
+class Mistake(Exception):
+    """The operator asked for what cannot be; `code` names the words of the catalogue."""
+
+    def __init__(self, code: str, arrived: str) -> None:
+        super().__init__(f"{code} ({arrived})")
+        self.code = code
+        self.arrived = arrived
+
+
+@dataclass(frozen=True, slots=True)
+class Administration:
+    """Accounts and tokens, by hand."""
+
+    settings: OAuthSettings
+    stores: Stores
+    clock: Clock
+    mint: Mint
+    passwords: Passwords
+
+    async def add_user(self, name: str, password: Secret) -> User:
+        """A new account. The rules are those of the sign-up page."""
+        if not USERNAME.fullmatch(name):
+            raise Mistake("E-LOGIN-10", name)
+        hashed = await self._hashed(password)
+        user = User(tokens.short(self.mint), name, hashed, self.clock())
+        if not await self.stores.users.add(user):
+            raise Mistake("E-LOGIN-12", name)
+        return user
+
+    async def users(self) -> Sequence[User]:
+        """Every account, by name."""
+        return await self.stores.users.all()
+
+    async def remove_user(self, name: str) -> None:
+        """Delete an account with everything that was granted in its name."""
+        user = await self._user(name)
+        self.stores.notices.ended(*await self.stores.users.remove(user.id))
+
+    async def set_password(self, name: str, password: Secret) -> None:
+        """Change a password; every session and every grant of the user ends."""
+        user, hashed = await self._user(name), await self._hashed(password)
+        ended = await self.stores.users.set_password(user.id, hashed, self.clock())
+        self.stores.notices.ended(*ended)
+
+    async def disable_user(self, name: str) -> None:
+        """Switch an account off; its tokens are refused from now on."""
+        user = await self._user(name)
+        await self.stores.users.disable(user.id, self.clock())
+
+    async def issue_token(
+        self, name: str, scopes: frozenset[str], seconds: int
+    ) -> tuple[Secret, AccessToken]:
+        """A token for the user, good for `seconds`: the text to show once, and its record."""
+        user, now = await self._user(name), self.clock()
+        terminal = Client(TERMINAL, "catshop token issue", (), (), scopes, now)
+        await self.stores.clients.add(terminal)
+        minted = Minted.of(tokens.short(self.mint), self.mint)
+        until = now + timedelta(seconds=seconds)
+        family = Family(
+            minted.family_id, TERMINAL, user.id, scopes, self.settings.resource, now, until
+        )
+        access = AccessToken(
+            minted.access.digest(), minted.access_id, family.id, scopes, now, until
+        )
+        await self.stores.grants.issue(Issue(family, access, None, at=now))
+        return minted.access, access
+
+    async def tokens(self) -> Sequence[Presented]:
+        """Every access token that is good now; never its text, which nobody has."""
+        return await self.stores.grants.all(self.clock())
+
+    async def revoke_token(self, token_id: str) -> None:
+        """End the access token of that id, and the family that it belongs to."""
+        found = await self.stores.grants.find_id(token_id)
+        if found is None:
+            raise Mistake("E-REVOKE-01", token_id)
+        await self.stores.grants.revoke_family(found.family.id, self.clock())
+        self.stores.notices.ended(found.family.id)
+
+    async def _hashed(self, password: Secret) -> str:
+        length, limits = len(password.reveal()), self.settings.limits
+        if length < limits.password_minimum:
+            raise Mistake("E-LOGIN-11", f"{length} characters")
+        if length > limits.password_length:
+            raise Mistake("E-LOGIN-07", f"{length} characters")
+        return await self.passwords.hash(password)
+
+    async def _user(self, name: str) -> User:
+        user = await self.stores.users.by_name(name)
+        if user is None:
+            raise Mistake("E-LOGIN-13", name)
+        return user

@@ -1,0 +1,369 @@
+"""The browser's side: the authorization request, sign-in, consent, and the way back to the client.
+
+A browser is known by one signed cookie with a random id. A waiting request belongs to the browser
+that brought it, a session to the browser that signed in; at sign-in the id changes, and the waiting
+requests come along, so that a planted cookie is worth nothing. Everything that a form says about
+the request is ignored: storage has it. OAuth 2.1 §4.1, §7; RFC 9700 §4.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Final
+
+from catshop.kernel import Clock, Kind, Secret, Trace, Unavailable, Verdict
+from catshop.oauth import redirects, throttle, tokens
+from catshop.oauth.authorize import (
+    AT_THE_CLIENT,
+    NOBODY,
+    ON_OUR_PAGE,
+    Draft,
+    code_for,
+    location,
+    pending,
+    state_of,
+)
+from catshop.oauth.checks import examine, report
+from catshop.oauth.errors import AccessDenied, ConsentRequired, LoginRequired, OAuthError, plain
+from catshop.oauth.model import AuthorizationRequest, BrowserSession, Client, Refusal, User
+from catshop.oauth.pages import Pages, Problem
+from catshop.oauth.parameters import Parameters, Query, of_body, of_query
+from catshop.oauth.passwords import Passwords
+from catshop.oauth.ports import Stores
+from catshop.oauth.settings import OAuthSettings, SignUp
+from catshop.oauth.signing import Signatures
+from catshop.oauth.throttle import Throttle, Throttled
+from catshop.oauth.tokens import Mint
+from catshop.protocol.http1.errors import HttpError
+from catshop.protocol.http1.fields import Cookie, parse_cookies, set_cookie
+from catshop.protocol.http1.messages import NO_STORE, Answer, Request
+
+USERNAME: Final = re.compile(r"[A-Za-z0-9_-]{2,30}")
+"""What an account may be called; also what a page, a log or a path can show without harm."""
+
+SIGN_IN: Final = "sign-in"
+SIGN_UP: Final = "sign-up"
+CONSENT: Final = "consent"
+
+Page = Callable[["Browser", Request], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A waiting request, in the browser that it belongs to, with the client that made it."""
+
+    request: AuthorizationRequest
+    client: Client
+
+
+def page(handler: Page) -> Page:
+    """The one door of these pages: whatever is refused here is told to a person."""
+
+    @wraps(handler)
+    async def shown(self: Browser, request: Request) -> Answer:
+        try:
+            return await handler(self, request)
+        except OAuthError as error:
+            # A page that does not redirect is 400, also where the token endpoint would say 401.
+            return self.refuse(request, error.reference, 400, plain(error.arrived))
+        except HttpError as error:
+            return self.refuse(request, error.code, error.status, error.arrived, error.fields)
+        except Unavailable as error:
+            retry = ("retry-after", str(error.retry_after))
+            return self.refuse(request, error.code, 503, "", (retry,))
+
+    return shown
+
+
+class Browser:
+    """The handlers of `/authorize`, `/login` and `/consent`."""
+
+    def __init__(
+        self, settings: OAuthSettings, stores: Stores, *, clock: Clock, mint: Mint, trace: Trace
+    ) -> None:
+        self._settings = settings
+        self._stores = stores
+        self._clock = clock
+        self._mint = mint
+        self._trace = trace
+        self._pages = Pages(settings)
+        self._passwords = Passwords(settings.limits)
+        self._throttle = Throttle(stores.attempts, clock, mint)
+        self._signatures = Signatures(settings.secret_key, settings.previous_keys, clock)
+        self._cookie = "__Host-catshop" if settings.is_https else "catshop"
+
+    @page
+    async def authorize(self, request: Request) -> Answer:
+        """Check the request, and send the browser to sign in, to consent, or back.
+
+        OAuth 2.1 §4.1.1, §4.1.2.1.
+        """
+        sent = await self._sent(request)
+        known = await self._stores.clients.find(sent.one("client_id") or "")
+        draft = Draft(sent, known or NOBODY, self._settings)
+        draft, findings = examine(ON_OUR_PAGE, draft)
+        report(findings, self._trace)
+        if findings.error is not None:
+            request.notes["code"] = findings.error.reference
+            return self._stay(findings.error, draft.client)
+        draft, findings = examine(AT_THE_CLIENT, draft)
+        report(findings, self._trace)
+        browser = self._browser(request)
+        signed_in = browser and await self._stores.sessions.find(browser.digest(), self._clock())
+        error = findings.error or _silent(sent, signed_in=bool(signed_in))
+        if error is not None:
+            request.notes["code"] = error.reference
+        if error is not None and (signed_in or _may_return_at_once(error, draft.redirect_uri)):
+            state = state_of(sent)
+            return self._back(draft.redirect_uri, state, error.code, error.description)
+        refusal = None if error is None else Refusal(error.code, error.description)
+        return await self._park(draft, browser, "/consent" if signed_in else "/login", refusal)
+
+    @page
+    async def show_login(self, request: Request) -> Answer:
+        """The form to sign in; who is signed in already goes on to consent."""
+        browser, visit = await self._visit(request, of_query(request))
+        if await self._stores.sessions.find(browser.digest(), self._clock()):
+            return self._on("/consent", visit.request.id)
+        return self._login_form(browser, visit)
+
+    @page
+    async def login(self, request: Request) -> Answer:
+        """Sign in or sign up, and go on to consent in a browser with a new name."""
+        sent = await of_body(request, self._settings.limits.form)
+        browser, visit = await self._posted(request, sent, SIGN_IN)
+        outcome = await self._account(request, sent)
+        if isinstance(outcome, Problem):
+            request.notes["code"] = outcome.code
+            return self._login_form(browser, visit, outcome)
+        now, fresh = self._clock(), Secret(self._mint())
+        ends = now + timedelta(seconds=self._settings.limits.session_seconds)
+        session = BrowserSession(fresh.digest(), outcome.id, now, ends)
+        await self._stores.sessions.sign_in(session, browser.digest())
+        self._trace.note(Kind.STATE, "session.begin", user=outcome.name)
+        return self._on("/consent", visit.request.id, fresh)
+
+    @page
+    async def show_consent(self, request: Request) -> Answer:
+        """Who asks, for what; without a session first to sign in. OAuth 2.1 §7.9."""
+        browser, visit = await self._visit(request, of_query(request))
+        user = await self._user(browser)
+        if user is None:
+            return self._on("/login", visit.request.id)
+        refusal = visit.request.refusal
+        if refusal is not None:
+            return await self._return_refusal(visit.request, refusal)
+        return self._consent_form(browser, visit, user)
+
+    @page
+    async def consent(self, request: Request) -> Answer:
+        """What the user has decided goes back to the client, once. OAuth 2.1 §4.1.2."""
+        sent = await of_body(request, self._settings.limits.form)
+        browser, visit = await self._posted(request, sent, CONSENT)
+        user = await self._user(browser)
+        if user is None:
+            raise HttpError(403, "E-CONSENT-01")
+        waiting = visit.request
+        if waiting.refusal is not None:
+            return await self._return_refusal(waiting, waiting.refusal)
+        if sent.one("decision") != "approve":
+            denied = AccessDenied("E-CONSENT-04")
+            self._trace.check("consent.given", Verdict.NO)
+            return await self._return_refusal(waiting, Refusal(denied.code, denied.description))
+        granted = frozenset(sent.all("scope"))
+        if not granted <= waiting.scopes:
+            raise HttpError(403, "E-CONSENT-02", arrived=plain(" ".join(sorted(granted))))
+        if not granted:
+            return self._consent_form(browser, visit, user, Problem("E-CONSENT-03", 400))
+        return await self._approve(waiting, user, granted)
+
+    async def style(self, _: Request) -> Answer:
+        """The stylesheet of the pages."""
+        return self._pages.style()
+
+    def refuse(
+        self,
+        request: Request,
+        code: str,
+        status: int,
+        arrived: str = "",
+        fields: tuple[tuple[str, str], ...] = (),
+    ) -> Answer:
+        """The page that says what went wrong."""
+        request.notes["code"] = code
+        return self._pages.error(code, status, arrived, fields)
+
+    async def _sent(self, request: Request) -> Parameters:
+        """The parameters of query and body together: one that is in both comes twice."""
+        sent = of_query(request)
+        if request.head.method != "POST":
+            return sent
+        return sent.joined(await of_body(request, self._settings.limits.form, Query.ALLOWED))
+
+    async def _park(
+        self, draft: Draft, browser: Secret | None, path: str, refusal: Refusal | None
+    ) -> Answer:
+        """Keep the request, bound to this browser, and show the next page."""
+        named = browser or Secret(self._mint())
+        identifier, now = tokens.short(self._mint), self._clock()
+        waiting = pending(draft, identifier, named.digest(), now, refusal)
+        await self._stores.requests.park(waiting)
+        return self._on(path, waiting.id, None if browser else named)
+
+    async def _visit(self, request: Request, sent: Parameters) -> tuple[Secret, Visit]:
+        """The waiting request that `req` names, if it belongs to this browser."""
+        browser = self._browser(request)
+        waiting = await self._stores.requests.find(sent.one("req") or "", self._clock())
+        if waiting is None:
+            raise HttpError(400, "E-LOGIN-01")
+        if browser is None or browser.digest() != waiting.browser:
+            raise HttpError(403, "E-LOGIN-02")
+        client = await self._stores.clients.find(waiting.client_id)
+        if client is None:
+            raise HttpError(400, "E-LOGIN-01")
+        return browser, Visit(waiting, client)
+
+    async def _posted(self, request: Request, sent: Parameters, form: str) -> tuple[Secret, Visit]:
+        """The same for a form, whose token shows that it came from our page. OAuth 2.1 §7.9."""
+        browser, token = self._browser(request), sent.one("csrf") or ""
+        bound = (browser.digest() if browser else "", sent.one("req") or "", form)
+        if browser is None or not self._signatures.is_form_token(token, *bound):
+            self._trace.check("form.token", Verdict.NO)
+            raise HttpError(403, "E-LOGIN-03")
+        self._trace.check("form.token", Verdict.OK)
+        return await self._visit(request, sent)
+
+    async def _account(self, request: Request, sent: Parameters) -> User | Problem:
+        """The user that signs in or up with this form, or what to tell them."""
+        name = sent.one("username") or ""
+        password = sent.secret("password") or Secret("")
+        if len(password.reveal()) > self._settings.limits.password_length:
+            return Problem("E-LOGIN-07", 400)
+        try:
+            if sent.one("action") == SIGN_UP:
+                return await self._sign_up(request, name, password)
+            return await self._sign_in(request, name, password)
+        except Throttled as wait:
+            return Problem("E-LOGIN-06", 429, fields=(("retry-after", str(wait.retry_after)),))
+
+    async def _sign_in(self, request: Request, name: str, password: Secret) -> User | Problem:
+        """One answer for a wrong password, an unknown name and a closed account, in one time."""
+        budget = throttle.sign_in(name, request.address, self._settings.limits)
+        attempt = await self._throttle.spend(budget)
+        user = await self._stores.users.by_name(name) if USERNAME.fullmatch(name) else None
+        matches = await self._passwords.matches(password, user.password_hash if user else None)
+        if user is None or not matches or not user.active:
+            self._trace.check("login.password", Verdict.NO)
+            challenge = ("www-authenticate", 'Form realm="Cat Shop"')
+            return Problem("E-LOGIN-05", 401, fields=(challenge,))
+        self._trace.check("login.password", Verdict.OK)
+        await self._throttle.refund(attempt, budget)
+        return user
+
+    async def _sign_up(self, request: Request, name: str, password: Secret) -> User | Problem:
+        """A new account, when its name is free and allowed and its password long enough."""
+        if self._settings.signup is SignUp.CLOSED:
+            return Problem("E-LOGIN-09", 403)
+        if not USERNAME.fullmatch(name):
+            return Problem("E-LOGIN-10", 400, new=True)
+        if len(password.reveal()) < self._settings.limits.password_minimum:
+            return Problem("E-LOGIN-11", 400, new=True)
+        await self._throttle.spend(throttle.sign_up(request.address, self._settings.limits))
+        hashed = await self._passwords.hash(password)
+        user = User(tokens.short(self._mint), name, hashed, self._clock())
+        added = await self._stores.users.add(user)
+        return user if added else Problem("E-LOGIN-12", 409, new=True)
+
+    async def _user(self, browser: Secret) -> User | None:
+        """Who is signed in here. A closed account gets no further. OAuth 2.1 §4.1.2."""
+        found = await self._stores.sessions.find(browser.digest(), self._clock())
+        if found is None:
+            return None
+        if not found[1].active:
+            raise HttpError(403, "E-LOGIN-04")
+        return found[1]
+
+    async def _approve(
+        self, waiting: AuthorizationRequest, user: User, granted: frozenset[str]
+    ) -> Answer:
+        secret, lifetime = tokens.mint_code(self._mint), self._code_lifetime()
+        code = code_for(waiting, user, granted, secret.digest(), lifetime)
+        if not await self._stores.requests.approve(waiting.id, code):
+            raise HttpError(400, "E-LOGIN-01")
+        self._trace.check("consent.given", Verdict.OK)
+        members = {"code": secret.reveal()}
+        return self._redirect(
+            location(waiting.redirect_uri, self._settings.issuer, waiting.state, **members)
+        )
+
+    def _code_lifetime(self) -> tuple[datetime, datetime]:
+        now = self._clock()
+        return now, now + timedelta(seconds=self._settings.limits.code_seconds)
+
+    async def _return_refusal(self, waiting: AuthorizationRequest, refusal: Refusal) -> Answer:
+        if not await self._stores.requests.dismiss(waiting.id):
+            raise HttpError(400, "E-LOGIN-01")
+        target = (waiting.redirect_uri, waiting.state)
+        return self._back(*target, refusal.error, refusal.description)
+
+    def _back(self, redirect_uri: str, state: str | None, error: str, description: str) -> Answer:
+        """Tell the client of an error. OAuth 2.1 §4.1.2.1; RFC 9207 §2."""
+        members = {"error": error, "error_description": description}
+        return self._redirect(location(redirect_uri, self._settings.issuer, state, **members))
+
+    def _stay(self, error: OAuthError, client: Client) -> Answer:
+        """Tell the user instead, on our own page: there is nowhere to send them."""
+        allowed = client.redirect_uris if error.reference == "E-AUTHZ-04" else ()
+        arrived = plain(error.arrived, redirects.LENGTH)
+        return self._pages.error(error.reference, 400, arrived, allowed=allowed)
+
+    def _login_form(self, browser: Secret, visit: Visit, problem: Problem | None = None) -> Answer:
+        csrf = self._signatures.form_token(browser.digest(), visit.request.id, SIGN_IN)
+        return self._pages.login(visit.request, visit.client, csrf, problem)
+
+    def _consent_form(
+        self, browser: Secret, visit: Visit, user: User, problem: Problem | None = None
+    ) -> Answer:
+        csrf = self._signatures.form_token(browser.digest(), visit.request.id, CONSENT)
+        return self._pages.consent(visit.request, visit.client, user, csrf, problem)
+
+    def _browser(self, request: Request) -> Secret | None:
+        """The id in this browser's cookie. What is forged or too old counts as absent."""
+        cookies = parse_cookies(request.fields.get("cookie"))
+        value, age = cookies.get(self._cookie), self._settings.limits.session_seconds
+        return None if value is None else self._signatures.read_browser(value, age)
+
+    def _on(self, path: str, request_id: str, browser: Secret | None = None) -> Answer:
+        """The next page of ours, in a browser that gets the name `browser` if it is a new one."""
+        fields: tuple[tuple[str, str], ...] = ()
+        if browser is not None:
+            signed = self._signatures.sign_browser(browser)
+            fields = (set_cookie(Cookie(self._cookie, signed, secure=self._settings.is_https)),)
+        return self._redirect(self._settings.url(f"{path}?req={request_id}"), fields)
+
+    def _redirect(self, target: str, fields: tuple[tuple[str, str], ...] = ()) -> Answer:
+        """See Other: the next request is a GET and repeats nothing. OAuth 2.1 §7.5.4."""
+        quiet = ("referrer-policy", "no-referrer")
+        return Answer(303, (("location", target), NO_STORE, quiet, *fields))
+
+
+def _silent(sent: Parameters, *, signed_in: bool) -> OAuthError | None:
+    """With `prompt=none` nothing may be shown, and here something always is. OIDC Core §3.1.2.1."""
+    prompts = (sent.one("prompt") or "").split()
+    if "none" not in prompts:
+        return None
+    return ConsentRequired("E-AUTHZ-10") if signed_in else LoginRequired("E-AUTHZ-09")
+
+
+def _may_return_at_once(error: OAuthError, redirect_uri: str) -> bool:
+    """Whether an anonymous browser may be sent on with this error.
+
+    Anybody can register an address, so a redirect without the user's doing would make us an open
+    redirector (OAuth 2.1 §7.12.2): they sign in first. The user's own machine is no such danger,
+    and `prompt=none` forbids to ask.
+    """
+    return redirects.is_loopback(redirect_uri) or isinstance(error, LoginRequired)

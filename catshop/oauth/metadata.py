@@ -1,0 +1,75 @@
+"""The two documents with which a client finds its way: of the server, and of the resource.
+
+They advertise what exists and nothing else, and say the issuer and the resource exactly as they
+were configured, because clients compare them character by character. Pure. RFC 8414 §2, §3;
+RFC 9728 §2, §3; RFC 9207 §3; MCP 2026-07-28 basic/authorization/authorization-server-discovery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+from catshop.oauth.clients import METHODS
+from catshop.oauth.parameters import GRANT_TYPES
+from catshop.oauth.pkce import METHOD
+from catshop.oauth.scopes import CATALOGUE
+from catshop.oauth.settings import OAuthSettings
+
+AUTHORIZE: Final = "/authorize"
+TOKEN: Final = "/token"  # noqa: S105 - a path
+REGISTER: Final = "/register"
+REVOKE: Final = "/revoke"
+
+OAUTH: Final = "/.well-known/oauth-authorization-server"
+OPENID: Final = "/.well-known/openid-configuration"
+RESOURCE: Final = "/.well-known/oauth-protected-resource"
+
+
+def server(settings: OAuthSettings) -> dict[str, object]:
+    """The metadata of the authorization server. RFC 8414 §2; RFC 9207 §3."""
+    return {
+        "issuer": settings.issuer,
+        "authorization_endpoint": settings.url(AUTHORIZE),
+        "token_endpoint": settings.url(TOKEN),
+        "registration_endpoint": settings.url(REGISTER),
+        "revocation_endpoint": settings.url(REVOKE),
+        "scopes_supported": list(CATALOGUE),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": list(GRANT_TYPES),
+        "token_endpoint_auth_methods_supported": list(METHODS),
+        "revocation_endpoint_auth_methods_supported": list(METHODS),
+        "code_challenge_methods_supported": [METHOD],
+        "authorization_response_iss_parameter_supported": True,
+        "protected_resources": [settings.resource],
+    }
+
+
+def resource(
+    settings: OAuthSettings, supported: Sequence[str] = tuple(CATALOGUE)
+) -> dict[str, object]:
+    """The metadata of the protected resource. RFC 9728 §2."""
+    return {
+        "resource": settings.resource,
+        "authorization_servers": [settings.issuer],
+        "scopes_supported": list(supported),
+        "bearer_methods_supported": ["header"],
+        "resource_name": "Cat Shop",
+    }
+
+
+def server_paths(settings: OAuthSettings) -> tuple[str, ...]:
+    """Where the server's document is: inserted before the issuer's path, and appended for OpenID.
+
+    RFC 8414 §3.1, §5; OpenID Connect Discovery 1.0 §4.
+    """
+    prefix = settings.prefix
+    inserted = (f"{OAUTH}{prefix}", f"{OPENID}{prefix}")
+    return (*inserted, f"{prefix}{OPENID}") if prefix else inserted
+
+
+def resource_paths(settings: OAuthSettings) -> tuple[str, ...]:
+    """Where the resource's document is: with its path inserted, and at the root. RFC 9728 §3.1."""
+    return tuple(dict.fromkeys((urlsplit(settings.resource_metadata).path, RESOURCE)))
