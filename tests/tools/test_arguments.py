@@ -78,8 +78,8 @@ CallTool = Callable[..., Awaitable[CallToolResult]]
         ),
         pytest.param(
             "list_products",
-            {"categroy": "toys"},
-            "/categroy: is not known here; did you mean category?",
+            {"kategory": "toys"},
+            "/kategory: is not known here; did you mean category?",
             id="misspelt",
         ),
         pytest.param(
