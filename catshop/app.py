@@ -1,0 +1,241 @@
+"""The only module that knows every plane: it builds them, joins them, and runs them.
+
+Read `open_house` first: it is the architecture as one function. A database below; the shop's tools
+on it; the authorization server beside them; the MCP endpoint in front of both, behind a gate that
+asks the OAuth plane who calls and the tools plane what that takes. `serve` then puts the whole on
+a socket and takes it off again when a signal says so. Next: any plane, `docs/reading-order.md`.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from signal import Signals
+from urllib.parse import urlsplit
+
+import anyio
+from anyio.abc import TaskGroup
+
+from catshop import __version__
+from catshop.config import Config
+from catshop.config import Era as ServedEra
+from catshop.kernel import Clock, Principal, Secret, Trace, utc_now
+from catshop.oauth.administration import Administration
+from catshop.oauth.endpoints import AuthorizationServer
+from catshop.oauth.passwords import Passwords
+from catshop.oauth.resource import ResourceServer
+from catshop.oauth.scopes import covers
+from catshop.oauth.settings import OAuthSettings, SignUp
+from catshop.protocol.dispatcher import Dispatcher
+from catshop.protocol.endpoint import Endpoint
+from catshop.protocol.http1.guard import LOOPBACK, Cors, Guard
+from catshop.protocol.http1.messages import Answer, Request, json_answer
+from catshop.protocol.http1.routes import Route, Router
+from catshop.protocol.http1.server import Server, bind, port_of
+from catshop.protocol.sessions import Sessions
+from catshop.protocol.versions import Era
+from catshop.storage import oauth as oauth_storage
+from catshop.storage import shop as shop_storage
+from catshop.storage.migrate import migrate
+from catshop.storage.sqlite import SqliteDatabase
+from catshop.storage.sweeper import sweep_forever
+from catshop.tools.composition import Shop, scope_of
+from catshop.tools.products import SEED, load_catalog
+from catshop.tools.server import build_server
+
+ERAS = {
+    ServedEra.BOTH: frozenset(Era),
+    ServedEra.MODERN: frozenset({Era.STATELESS}),
+    ServedEra.LEGACY: frozenset({Era.HANDSHAKE}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The planes, joined: what a transport serves, and what a command asks."""
+
+    config: Config
+    trace: Trace
+    database: SqliteDatabase
+    dispatcher: Dispatcher
+    gate: ShopGate
+    sessions: Sessions
+    administration: Administration
+    router: Router
+
+
+class ShopGate:
+    """The `Gate`: the OAuth plane says who calls, the tools plane what that takes."""
+
+    def __init__(self, resource: ResourceServer) -> None:
+        self._resource = resource
+
+    async def authenticate(self, request: Request) -> Principal:
+        """The bearer of a good token, or a challenge."""
+        return await self._resource.authenticate(request)
+
+    def authorize(self, principal: Principal, method: str, params: Mapping[str, object]) -> None:
+        """A tool takes the scopes that it declares; everything else, any good token."""
+        needed = scope_of(str(params.get("name"))) if method == "tools/call" else frozenset[str]()
+        if not covers(principal.scopes, needed):
+            raise self._resource.insufficient(principal, needed)
+
+    async def still_good(self, principal: Principal) -> bool:
+        """Whether the token has been neither revoked nor outlived."""
+        return await self._resource.is_alive(principal)
+
+
+@asynccontextmanager
+async def open_house(
+    config: Config, *, trace: Trace | None = None, clock: Clock = utc_now
+) -> AsyncIterator[House]:
+    """Everything but the socket, for as long as the context lasts; StartRefused says why not."""
+    trace = trace or Trace()
+    async with open_database(config, trace, clock) as database, anyio.create_task_group() as tasks:
+        shop_stores, oauth_stores = shop_storage.stores(database), oauth_storage.stores(database)
+        shop = Shop(
+            shop_stores.catalog,
+            shop_stores.carts,
+            shop_stores.orders,
+            limits=config.limits.shop,
+            clock=clock,
+            new_order_id=lambda: secrets.token_hex(8).upper(),
+            trace=trace,
+        )
+        settings = oauth_settings(config)
+        authorization = AuthorizationServer(
+            settings, oauth_stores, clock=clock, mint=mint, trace=trace
+        )
+        gate = ShopGate(ResourceServer(settings, oauth_stores, clock=clock, trace=trace))
+        sessions = Sessions(config.limits, clock=clock, new_id=mint, trace=trace)
+        async with Dispatcher(build_server(shop, version=__version__), trace) as dispatcher:
+            endpoint = Endpoint(dispatcher, gate, sessions, config.limits, eras=ERAS[config.era])
+            routes = (
+                *endpoint.routes("/mcp", "/mcp/"),
+                *authorization.routes(),
+                *own_routes(config),
+            )
+            tasks.start_soon(
+                sweep_forever,
+                (oauth_stores.upkeep.sweep, database.tidy),
+                clock,
+                config.limits.storage.sweep_seconds,
+            )
+            passwords = Passwords(config.limits.oauth)
+            administration = Administration(settings, oauth_stores, clock, mint, passwords)
+            router = Router(routes, guard(config, settings), trace)
+            yield House(config, trace, database, dispatcher, gate, sessions, administration, router)
+            tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def open_database(
+    config: Config, trace: Trace, clock: Clock
+) -> AsyncIterator[SqliteDatabase]:
+    """The database, with today's schema and a catalog in it."""
+    path = Path(config.database)
+    database = SqliteDatabase.open(path, config.limits.storage, trace)
+    try:
+        await migrate(database, clock(), where=str(path))
+        catalog = shop_storage.stores(database).catalog
+        if config.catalog is not None:
+            await catalog.replace(load_catalog(config.catalog))
+        await catalog.seed(SEED)
+        yield database
+    finally:
+        await database.close()
+
+
+def mint() -> str:
+    """A fresh secret of 256 random bits, in the alphabet of RFC 4648 §5."""
+    return secrets.token_urlsafe(32)
+
+
+def oauth_settings(config: Config) -> OAuthSettings:
+    """What the OAuth plane has to know of the configuration."""
+    return OAuthSettings(
+        issuer=config.issuer,
+        resource=f"{config.issuer}/mcp",
+        secret_key=secret_key(config.key_file),
+        limits=config.limits.oauth,
+        signup=SignUp.OPEN if config.signup else SignUp.CLOSED,
+    )
+
+
+def secret_key(path: Path) -> Secret:
+    """The key that signs cookies, made at the first start and readable by its owner alone."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return Secret(path.read_text("ascii").strip())
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        key = mint()
+        file.write(key + "\n")
+    return Secret(key)
+
+
+def guard(config: Config, settings: OAuthSettings) -> Guard:
+    """Which hosts and origins are ours: this machine's, the issuer's, and those in the settings."""
+    issuer = urlsplit(config.issuer)
+    return Guard(
+        hosts=LOOPBACK | {issuer.netloc, *config.allowed_hosts},
+        origins=frozenset({settings.origin, *config.allowed_origins}),
+    )
+
+
+def own_routes(config: Config) -> tuple[Route, ...]:
+    """What is neither MCP nor OAuth: whether the shop is up, and what to do with its address."""
+
+    async def health(_request: Request) -> Answer:
+        return json_answer(200, {"status": "ok", "service": "Cat Shop", "version": __version__})
+
+    async def welcome(_request: Request) -> Answer:
+        text = f"Cat Shop. The MCP endpoint is {config.issuer}/mcp; it takes a bearer token.\n"
+        return Answer(200, (("content-type", "text/plain; charset=utf-8"),), text.encode())
+
+    return (
+        Route("/health", {"GET": health}, Cors.ANY),
+        Route("/healthz", {"GET": health}, Cors.ANY),
+        Route("/", {"GET": welcome}, Cors.ANY),
+    )
+
+
+async def serve(
+    config: Config,
+    *,
+    trace: Trace,
+    ready: Callable[[Config], None],
+    signals: tuple[Signals, ...] = (Signals.SIGINT, Signals.SIGTERM),
+) -> None:
+    """Serve on the configured address until a signal; the second one stops at once.
+
+    `ready` is called with the configuration as it turned out, once the socket listens.
+    """
+    listeners = await bind((config.host,), config.port)
+    config = config.listening_on(port_of(listeners[0]))
+    async with open_house(config, trace=trace) as house:
+        server = Server(house.router, limits=config.limits.http, trace=trace)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_obey, signals, server, house.sessions, tasks)
+            gc.freeze()
+            ready(config)
+            await server.serve(listeners)
+            tasks.cancel_scope.cancel()
+
+
+async def _obey(
+    signals: tuple[Signals, ...], server: Server, sessions: Sessions, tasks: TaskGroup
+) -> None:
+    """The first signal drains, the second stops."""
+    with anyio.open_signal_receiver(*signals) as received:
+        async for _ in received:
+            if server.draining.is_set():
+                server.stop()
+                tasks.cancel_scope.cancel()
+            server.drain()
+            sessions.drain()
