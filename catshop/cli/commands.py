@@ -1,0 +1,68 @@
+"""Every command, one module a group, and the one door by which errors leave.
+
+A command prints its result on stdout and everything else on stderr. What an operator can mend is
+told in one message with the next step, without a stack; anything else is a fault of ours and shows
+one. Next: `serve.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import typer
+from rich.console import Console
+
+from catshop.catalogue import explain
+from catshop.cli import checks, serve, tokens, users
+from catshop.config import ConfigError
+from catshop.kernel import Unavailable
+from catshop.oauth.administration import Mistake
+from catshop.storage.faults import StartRefused
+from catshop.tools.products import CatalogRefused
+
+app = typer.Typer(
+    name="catshop",
+    help="A small shop behind an MCP server and an OAuth 2.1 authorization server.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("serve")(serve.serve)
+app.command("stdio")(serve.stdio)
+app.command("config")(checks.config)
+app.command("selfcheck")(checks.selfcheck)
+app.add_typer(users.app, name="user")
+app.add_typer(tokens.app, name="token")
+
+
+def main() -> None:
+    """Run one command; its exit status is 0, 1 when it could not, 2 when it was called wrongly."""
+    try:
+        app()
+    except Exception as error:
+        told = [line for cause in _causes(error) for line in _say(cause)]
+        if not told:
+            raise
+        Console(stderr=True, soft_wrap=True, highlight=False).print("\n".join(told), markup=False)
+        sys.exit(1)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, or those that a task group gathered."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _causes(inner)
+    else:
+        yield error
+
+
+def _say(error: BaseException) -> Iterator[str]:
+    """What an operator is told of an error that can be mended."""
+    match error:
+        case ConfigError() | StartRefused() | CatalogRefused() | serve.PortTaken():
+            yield f"catshop: {error}"
+        case Mistake() | Unavailable():
+            words = explain(error.code)
+            arrived = error.arrived if isinstance(error, Mistake) else error.detail
+            yield f"catshop: {words.title} ({arrived}). Expected {words.expected}. {words.fix}."

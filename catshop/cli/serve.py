@@ -1,0 +1,188 @@
+"""`catshop serve` and `catshop stdio`: run the shop, and say where it is and what to try next."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import shlex
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from signal import Signals
+from typing import Annotated
+
+import anyio
+import typer
+
+from catshop import __version__, app
+from catshop.cli.holder import holder_of
+from catshop.cli.options import ConfigOption, DatabaseOption, IssuerOption, configured, run
+from catshop.config import Backend, Config, Era
+from catshop.inspector.printer import Printer
+from catshop.kernel import Principal, Trace
+from catshop.oauth.administration import Mistake
+from catshop.oauth.scopes import parse
+from catshop.protocol.stdio import PipeServer, read_lines, write_all
+
+
+class PortTaken(Exception):
+    """The address is in use; the message names the holder and another port."""
+
+
+def serve(
+    *,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one.")] = None,
+    issuer: IssuerOption = None,
+    database: DatabaseOption = None,
+    catalog: Annotated[
+        str | None, typer.Option(help="A JSON file with products that replaces the catalog.")
+    ] = None,
+    backend: Annotated[Backend | None, typer.Option(help="The event loop.")] = None,
+    era: Annotated[Era | None, typer.Option(help="The protocol eras to speak.")] = None,
+    signup: Annotated[
+        bool | None, typer.Option("--signup/--no-signup", help="May people open accounts?")
+    ] = None,
+    trace: Annotated[
+        bool | None, typer.Option("--trace", help="Print every exchange, secrets hidden.")
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Serve the shop until Ctrl-C or SIGTERM."""
+    settings = configured(
+        host=host,
+        port=port,
+        issuer=issuer,
+        database=database,
+        catalog=catalog,
+        backend=backend,
+        era=era,
+        signup=signup,
+        trace=trace,
+        config=config,
+    )
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    observed = Trace()
+    if settings.trace:
+        observed.observe(Printer(sys.stderr))
+
+    async def work() -> None:
+        await app.serve(settings, trace=observed, ready=_announce)
+
+    try:
+        run(settings, work)
+    except OSError as error:
+        if error.errno in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
+            raise PortTaken(_advice(settings, error)) from error
+        raise
+
+
+def _announce(config: Config) -> None:
+    """What this is, where its data is, and three things to try."""
+    program = _program()
+    where = Path(config.database).resolve()
+    flags = "" if config.database == "catshop.db" else f" --database {shlex.quote(str(where))}"
+    if config.issuer != Config().issuer:
+        flags += f" --issuer {config.issuer}"
+    typer.echo(
+        f"""
+  Cat Shop {__version__}, an MCP server and its OAuth 2.1 authorization server
+  at        {config.issuer}
+  database  {where}
+
+  Try next
+    with an MCP client   {config.issuer}/mcp
+    see the challenge    curl -i -X POST {config.issuer}/mcp
+    a token for curl     TOKEN=$({program} token issue --user alice --create-user \\
+                           --scope "read write"{flags})
+
+  Ctrl-C stops it.
+""".rstrip("\n")
+        + "\n"
+    )
+    sys.stdout.flush()
+
+
+def _program() -> str:
+    """How the command was called, so that what is printed can be pasted."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{sys.executable} -m catshop"
+    if called.is_absolute() and called.is_relative_to(Path.cwd()):
+        called = called.relative_to(Path.cwd())
+    return shlex.quote(str(called))
+
+
+def _advice(config: Config, error: OSError) -> str:
+    """Why the address cannot be had, and what to do."""
+    address = f"{config.host}:{config.port}"
+    if error.errno != errno.EADDRINUSE:
+        return f"{address} cannot be listened on: {error.strerror}. Another: --port 0"
+    holder = holder_of(config.port) or "another program"
+    return (
+        f"{address} is taken by {holder}. Stop it, or take a free port: {_program()} serve --port 0"
+    )
+
+
+def stdio(
+    *,
+    user: Annotated[
+        str | None, typer.Option(envvar="CATSHOP_USER", help="Who shops; must have an account.")
+    ] = None,
+    scope: Annotated[
+        str, typer.Option(envvar="CATSHOP_SCOPE", help="What the client may do.")
+    ] = "read write",
+    database: DatabaseOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Serve the shop on standard input and output; identity comes from the environment.
+
+    MCP 2026-07-28 basic §auth: on this transport there is no OAuth.
+    """
+    settings = configured(database=database, config=config)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    out = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    async def work() -> None:
+        async with app.open_house(settings) as house, anyio.create_task_group() as tasks:
+            principal = await _who(house, user, scope)
+            pipe = PipeServer(
+                house.dispatcher,
+                house.gate,
+                principal,
+                lambda data: write_all(out, data),
+                settings.limits,
+            )
+            tasks.start_soon(_end_on_signal, tasks.cancel_scope)
+            await pipe.serve(read_lines(sys.stdin.fileno(), settings.limits.http.body))
+            tasks.cancel_scope.cancel()
+
+    run(settings, work)
+
+
+async def _end_on_signal(scope: anyio.CancelScope) -> None:
+    with anyio.open_signal_receiver(Signals.SIGTERM, Signals.SIGINT) as received:
+        async for _ in received:
+            scope.cancel()
+
+
+async def _who(house: app.House, name: str | None, scope: str) -> Principal:
+    """The principal that the environment names; without a user, a client that shops for nobody."""
+    subject = None
+    if name is not None:
+        found = {user.name: user for user in await house.administration.users()}.get(name)
+        if found is None or not found.active:
+            raise Mistake("E-LOGIN-13", name)
+        subject = found.id
+    return Principal(
+        issuer=house.config.issuer,
+        subject=subject,
+        username=name,
+        client_id="stdio",
+        audience=f"{house.config.issuer}/mcp",
+        scopes=parse(scope),
+        token_id="stdio",  # noqa: S106 - a name for the audit, where HTTP has the id of a token
+        expires_at=datetime.max.replace(tzinfo=UTC),
+    )

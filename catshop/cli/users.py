@@ -1,0 +1,85 @@
+"""`catshop user`: accounts, by hand. The rules are those of the sign-up page."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from catshop.app import House
+from catshop.cli.options import ConfigOption, DatabaseOption, configured, in_house
+from catshop.kernel import Secret
+
+app = typer.Typer(help="Add, list and remove accounts.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="2 to 30 letters, digits, - and _.")]
+FromStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+]
+
+
+@app.command()
+def add(
+    name: Name,
+    *,
+    password_stdin: FromStdin = False,
+    database: DatabaseOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Open an account."""
+    password = _password(from_stdin=password_stdin)
+
+    async def ask(house: House) -> None:
+        await house.administration.add_user(name, password)
+
+    in_house(configured(database=database, config=config), ask)
+    typer.echo(f"{name} can sign in.", err=True)
+
+
+@app.command("list")
+def list_users(*, database: DatabaseOption = None, config: ConfigOption = None) -> None:
+    """Print every account, one a line: name, since when, and whether it is switched off."""
+
+    async def ask(house: House) -> None:
+        for user in await house.administration.users():
+            state = "active" if user.active else "disabled"
+            typer.echo(f"{user.name}\t{user.created_at:%Y-%m-%d}\t{state}")
+
+    in_house(configured(database=database, config=config), ask)
+
+
+@app.command()
+def remove(name: Name, *, database: DatabaseOption = None, config: ConfigOption = None) -> None:
+    """Delete an account with everything that was granted in its name."""
+
+    async def ask(house: House) -> None:
+        await house.administration.remove_user(name)
+
+    in_house(configured(database=database, config=config), ask)
+    typer.echo(f"{name} is gone.", err=True)
+
+
+@app.command()
+def password(
+    name: Name,
+    *,
+    password_stdin: FromStdin = False,
+    database: DatabaseOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Change a password; every session and token of the user ends."""
+    chosen = _password(from_stdin=password_stdin)
+
+    async def ask(house: House) -> None:
+        await house.administration.set_password(name, chosen)
+
+    in_house(configured(database=database, config=config), ask)
+    typer.echo(f"{name} has a new password and has to sign in again everywhere.", err=True)
+
+
+def _password(*, from_stdin: bool) -> Secret:
+    """The password, from the pipe or typed twice."""
+    if from_stdin:
+        return Secret(sys.stdin.readline().rstrip("\r\n"))
+    return Secret(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
