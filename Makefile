@@ -96,7 +96,7 @@ conformance/node_modules/.stamp: conformance/package-lock.json $(VENV)/check.sta
 
 # The pins name no host, so that any mirror serves. The small sets are cut out of the large one.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-       --custom-compile-command "make lock" --group build pyproject.toml
+       --group build pyproject.toml
 
 lock: $(VENV)/check.stamp
 	$(LOCK) --group check --extra speed $(if $(UPGRADE),--upgrade) --output-file requirements/check.txt
