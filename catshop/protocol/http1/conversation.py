@@ -16,7 +16,7 @@ from typing import Final
 import anyio
 from anyio.abc import ByteStream, TaskGroup
 
-from catshop.kernel import Kind, Secret, current_exchange
+from catshop.kernel import current_exchange
 from catshop.protocol.http1.connection import (
     Connection,
     NeedData,
@@ -24,11 +24,10 @@ from catshop.protocol.http1.connection import (
     RequestHead,
     State,
 )
-from catshop.protocol.http1.door import admitted, render
+from catshop.protocol.http1.door import admitted, note_answer, note_request, render
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.exchange import Exchange, Service
 from catshop.protocol.http1.messages import (
-    SECRET_FIELDS,
     Answer,
     ClientGone,
     Head,
@@ -93,7 +92,7 @@ class Conversation:
         try:
             while (head := await self._next_head(tasks.cancel_scope)) is not None:
                 await self._exchange(head, tasks)
-                if self._connection.state is State.CLOSED:
+                if self._connection.state is State.CLOSED or self._service.draining.is_set():
                     return Parting.HANG_UP
         except HttpError as error:
             return await self._refuse(error)
@@ -141,8 +140,7 @@ class Conversation:
         current_exchange.set(request_id)
         exchange = Exchange(service, self._connection, self._wire, tasks, request_id)
         request = Request(head, exchange, request_id, self._address, service.limits.body)
-        if service.trace.observed:
-            self._note_request(head)
+        note_request(service.trace, head)
         began = time.perf_counter()
         try:
             outcome = await admitted(service.handler, request)
@@ -151,7 +149,8 @@ class Conversation:
             if self._connection.state is not State.HEAD:
                 raise
         finally:
-            self._log(request, exchange.status, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            note_answer(service.trace, request, exchange.status, seconds)
 
     async def _conclude(
         self, exchange: Exchange, outcome: Answer | Streamed, scope: anyio.CancelScope
@@ -196,20 +195,3 @@ class Conversation:
             except ClientGone:
                 return Parting.CUT
         return Parting.HANG_UP
-
-    def _note_request(self, head: Head) -> None:
-        shown = {n: Secret(v) if n in SECRET_FIELDS else v for n, v in head.fields}
-        self._service.trace.note(
-            Kind.HTTP, "request", method=head.method, path=head.path, fields=shown
-        )
-
-    def _log(self, request: Request, status: int, seconds: float) -> None:
-        """One line a request: what, how it ended, how long, which. No query: it may hold codes."""
-        if self._service.trace.observed:
-            self._service.trace.note(Kind.HTTP, "answer", status=status)
-        if log.isEnabledFor(logging.INFO):
-            notes = "".join(f" {name}={value}" for name, value in request.notes.items())
-            head = request.head
-            shown = status or "gone"
-            line = (head.method, head.path, shown, seconds * 1000, request.id, notes)
-            log.info("%s %s %s %.1fms %s%s", *line)

@@ -2,7 +2,8 @@
 
 A refusal becomes JSON in the catalogue's words; unavailable state becomes 503 with Retry-After; any
 other exception becomes 500 that says nothing but its request id, under which the log says all.
-Shells call `admitted`; nobody else builds an error answer in this plane. RFC 9110 §15.
+Shells call `admitted`; nobody else builds an error answer in this plane. What every shell tells of
+a request, to the trace and to the log, is said here too. RFC 9110 §15.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from catshop.kernel import Unavailable
+from catshop.kernel import Kind, Secret, Trace, Unavailable
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.messages import (
     NO_STORE,
+    SECRET_FIELDS,
     Answer,
     ClientGone,
     Handler,
+    Head,
     Request,
     Streamed,
     json_answer,
@@ -58,3 +61,20 @@ async def admitted(handler: Handler, request: Request) -> Answer | Streamed:
     except Exception:
         log.exception("%s failed", request.id)
         return render(HttpError(500, "E-HTTP-50"), request.id)
+
+
+def note_request(trace: Trace, head: Head) -> None:
+    """Show a request to the observers, its secret fields as secrets."""
+    if trace.observed:
+        shown = {n: Secret(v) if n in SECRET_FIELDS else v for n, v in head.fields}
+        trace.note(Kind.HTTP, "request", method=head.method, path=head.path, fields=shown)
+
+
+def note_answer(trace: Trace, request: Request, status: int, seconds: float) -> None:
+    """One line a request: what, how it ended, how long, which. No query: it may hold codes."""
+    if trace.observed:
+        trace.note(Kind.HTTP, "answer", status=status)
+    if log.isEnabledFor(logging.INFO):
+        notes = "".join(f" {name}={value}" for name, value in request.notes.items())
+        line = (request.head.method, request.head.path, status or "gone", seconds * 1000)
+        log.info("%s %s %s %.1fms %s%s", *line, request.id, notes)

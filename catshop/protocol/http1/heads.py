@@ -93,19 +93,20 @@ def read_head(data: bytes, limits: HttpLimits) -> Head:
     _refuse_unclean(data, limits)
     _refuse_lengths(data)
     request = _parse(data)
+    items = [(n.decode("ascii"), v.decode("latin-1")) for n, v in request.headers]
+    target = request.target.decode("ascii")
     version = request.http_version.decode("ascii")
+    return make_head(request.method.decode("ascii"), target, version, items)
+
+
+def make_head(method: str, target: str, version: str, items: list[tuple[str, str]]) -> Head:
+    """The head that these parts are, if they go together; whoever parsed them, they are checked."""
     if version not in {"1.0", "1.1"}:
         raise HttpError(505, "E-HTTP-05", arrived=f"HTTP/{version}", close=True)
-    method = request.method.decode("ascii")
     if method not in METHODS:
         raise HttpError(501, "E-HTTP-06", arrived=shown(method, 20), close=True)
-    fields = Fields(
-        (name.decode("ascii"), value.decode("latin-1"))
-        for name, value in request.headers
-        if b"_" not in name or name.decode("ascii") not in DISGUISED
-    )
+    fields = Fields(item for item in items if item[0] not in DISGUISED)
     _refuse_framing(fields, version)
-    target = request.target.decode("ascii")
     parsed = parse_target(method, target)
     authority = _authority(fields, parsed.authority)
     return Head(method, target, parsed.path, parsed.query, authority, fields, version)

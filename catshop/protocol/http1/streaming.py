@@ -109,6 +109,7 @@ class Stream:
             data = await self._wire.receive()
             if not data:
                 self._connection.receive_eof()
+                self._quiet_since = 0.0  # probe at once
                 return
             self._connection.receive(data)
         await anyio.sleep_forever()

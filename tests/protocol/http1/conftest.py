@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 import anyio
+import anyio.lowlevel
 import pytest
 from anyio.abc import SocketListener, SocketStream, TaskStatus
 
@@ -45,6 +46,12 @@ class Shop:
         """Send `pieces` one by one and give all that comes until the server closes."""
         async with await self.connect() as stream:
             return await converse(stream, *pieces)
+
+    async def all_gone(self) -> None:
+        """Wait until the server holds no connection any more."""
+        with anyio.fail_after(5):
+            while self.server.connections:
+                await anyio.lowlevel.checkpoint()
 
     async def statuses(self, *pieces: bytes) -> list[int]:
         return [int(status) for status in STATUS.findall(await self.talk(*pieces))]
