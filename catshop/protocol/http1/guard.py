@@ -22,7 +22,7 @@ from catshop.protocol.http1.targets import (
 )
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
-"""Names that never leave this machine. RFC 6761 §6.3, RFC 1122 §3.2.1.3, RFC 4291 §2.5.3."""
+"""Names that never leave this machine. RFC 6761 §6.3."""
 
 EXPOSED: Final = "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, X-Request-Id"
 """Fields of an answer that scripts of another origin may read."""

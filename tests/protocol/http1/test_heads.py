@@ -81,7 +81,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("data", "status", "code"), REFUSED)
 def test_a_head_that_could_be_misread_is_refused(data: bytes, status: int, code: str) -> None:
-    """RFC 9112 §2.2, §2.3, §3, §3.2; RFC 9110 §7.2, §10.1.1, §15.5.18, §15.6.2; RFC 6585 §5."""
+    """RFC 9112 §2.2, §2.3, §3, §3.2; RFC 9110 §7.2, §9.1, §10.1.1, §15.5.18, §15.6.2; RFC 6585 §5."""
     with pytest.raises(HttpError) as refusal:
         read(data)
     assert (refusal.value.status, refusal.value.code) == (status, code)
@@ -137,7 +137,7 @@ def test_a_target_is_taken_apart_and_never_decoded(
     ],
 )
 def test_a_well_formed_host_is_the_authority(host: str, authority: str) -> None:
-    """RFC 9110 §4.2.1, §4.2.3, §7.2."""
+    """RFC 9110 §4.2.1, §4.2.3, §4.2.4, §7.2."""
     assert read(request("GET / HTTP/1.1", f"Host: {host}")).authority == authority
 
 

@@ -42,7 +42,7 @@ def post(*lines: str, body: bytes = b"") -> bytes:
 
 
 async def test_an_answer_has_the_fields_that_every_answer_has(open_shop: Opener) -> None:
-    """Row H60. RFC 9110 §6.6.1, §5.6.7."""
+    """Row H60. RFC 9112 §4, RFC 9110 §6.6.1, §5.6.7."""
     async with open_shop() as shop:
         head, _, body = (await shop.talk(LAST)).partition(b"\r\n\r\n")
     assert re.search(rb"\r\ndate: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n", head)
