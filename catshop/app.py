@@ -12,14 +12,14 @@ import gc
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
 from urllib.parse import urlsplit
 
 import anyio
-from anyio.abc import TaskGroup
+from anyio.abc import SocketListener, TaskGroup
 
 from catshop import __version__
 from catshop.config import Config
@@ -128,7 +128,7 @@ async def open_house(
             )
             passwords = Passwords(config.limits.oauth)
             administration = Administration(settings, oauth_stores, clock, mint, passwords)
-            router = Router(routes, guard(config, settings), trace)
+            router = Router(routes, guard(config), trace)
             yield House(config, trace, database, dispatcher, gate, sessions, administration, router)
             tasks.cancel_scope.cancel()
 
@@ -179,12 +179,12 @@ def secret_key(path: Path) -> Secret:
     return Secret(key)
 
 
-def guard(config: Config, settings: OAuthSettings) -> Guard:
+def guard(config: Config) -> Guard:
     """Which hosts and origins are ours: this machine's, the issuer's, and those in the settings."""
     issuer = urlsplit(config.issuer)
     return Guard(
         hosts=LOOPBACK | {issuer.netloc, *config.allowed_hosts},
-        origins=frozenset({settings.origin, *config.allowed_origins}),
+        origins=frozenset({f"{issuer.scheme}://{issuer.netloc}", *config.allowed_origins}),
     )
 
 
@@ -216,16 +216,24 @@ async def serve(
 
     `ready` is called with the configuration as it turned out, once the socket listens.
     """
-    listeners = await bind((config.host,), config.port)
-    config = config.listening_on(port_of(listeners[0]))
-    async with open_house(config, trace=trace) as house:
-        server = Server(house.router, limits=config.limits.http, trace=trace)
+    async with listening(config) as (found, listeners), open_house(found, trace=trace) as house:
+        server = Server(house.router, limits=found.limits.http, trace=trace)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_obey, signals, server, house.sessions, tasks)
             gc.freeze()
-            ready(config)
+            ready(found)
             await server.serve(listeners)
             tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def listening(config: Config) -> AsyncIterator[tuple[Config, list[SocketListener]]]:
+    """The sockets of the configured address, and the configuration that knows their port."""
+    async with AsyncExitStack() as closing:
+        listeners = await bind((config.host,), config.port)
+        for listener in listeners:
+            closing.push_async_callback(listener.aclose)
+        yield config.listening_on(port_of(listeners[0])), listeners
 
 
 async def _obey(
