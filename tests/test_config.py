@@ -57,7 +57,7 @@ def test_the_plain_names_of_system_000_work_and_the_longer_name_wins() -> None:
     ],
 )
 def test_an_issuer_that_nobody_set_is_the_address_that_is_served(host: str, issuer: str) -> None:
-    """Clients compare issuers as strings. RFC 9207 §2.4."""
+    """Clients compare them as strings; on loopback http will do. RFC 9207 §2.4, OAuth 2.1 §1.5."""
     assert load(environ={"CATSHOP_HOST": host}).issuer == issuer
 
 
