@@ -148,8 +148,8 @@ class Server:
         while True:
             try:
                 stream = await listener.accept()
-            except OSError as error:
-                log.warning("accept: %s; pausing", error.strerror or error)
+            except (OSError, anyio.BrokenResourceError) as error:  # trio's comes wrapped
+                log.warning("accept failed, pausing: %s", error.__cause__ or error)
                 await anyio.sleep(ACCEPT_PAUSE)
             else:
                 tasks.start_soon(self._welcome, stream)

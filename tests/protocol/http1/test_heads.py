@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from catshop.limits import HttpLimits
 from catshop.protocol.http1.errors import HttpError
@@ -81,7 +83,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("data", "status", "code"), REFUSED)
 def test_a_head_that_could_be_misread_is_refused(data: bytes, status: int, code: str) -> None:
-    """RFC 9112 §2.2, §2.3, §3, §3.2; RFC 9110 §7.2, §9.1, §10.1.1, §15.5.18, §15.6.2; RFC 6585 §5."""
+    """RFC 9112 §2.2, §2.3, §3, §3.2; RFC 9110 §7.2, §9.1, §10.1.1, §15.6.2; RFC 6585 §5."""
     with pytest.raises(HttpError) as refusal:
         read(data)
     assert (refusal.value.status, refusal.value.code) == (status, code)
@@ -187,3 +189,28 @@ def test_an_origin_is_parsed_whole_or_not_at_all(text: str, origin: str | None) 
     """Row N2. RFC 6454 §4, §6, §6.2."""
     parsed = parse_origin(text)
     assert (None if parsed is None else str(parsed)) == origin
+
+
+SEED = request("POST /a?b=c HTTP/1.1", "Host: a:1", "Content-Length: 5", "Expect: 100-continue")
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(SEED)), st.integers(0, 3), st.binary(max_size=4)), max_size=4
+    )
+)
+def test_a_mutilated_head_is_read_or_refused_and_nothing_else(
+    cuts: list[tuple[int, int, bytes]],
+) -> None:
+    """RFC 9112 §2.2."""
+    data = SEED
+    for at, length, put in cuts:
+        data = data[:at] + put + data[at + length :]
+    try:
+        head = read_head(data, LIMITS)
+    except HttpError as refusal:
+        closes = refusal.close
+        assert closes, "a malformed head takes the connection with it"
+    else:
+        assert head.path.startswith("/") or head.path == "*"

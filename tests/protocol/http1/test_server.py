@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import logging
+import os
 import re
+import resource
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
@@ -537,3 +540,81 @@ def test_the_date_is_made_once_a_second() -> None:
 def test_a_request_id_is_sixteen_hex_digits() -> None:
     assert re.fullmatch(r"[0-9a-f]{16}", new_request_id())
     assert new_request_id() != new_request_id()
+
+
+@pytest.fixture
+def few_descriptors() -> Iterator[Callable[[int], None]]:
+    """Lower the limit so that so many more descriptors can be opened."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def lower(more: int) -> None:
+        limit = 0
+        while more:
+            more -= not _is_open(limit)
+            limit += 1
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, before[1]))
+
+    yield lower
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+async def test_accepting_pauses_when_descriptors_run_out_and_recovers(
+    open_shop: Opener,
+    read_until: Reader,
+    few_descriptors: Callable[[int], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Row H57. RFC 9112 §9.5."""
+    async with open_shop() as shop:
+        few_descriptors(3)  # both ends of the first connection, one of the second
+        async with await shop.connect() as first:
+            await first.send(GET)
+            await read_until(first, b"}")
+            second = await shop.connect()
+            await second.send(GET)
+            with anyio.move_on_after(0.3) as waited:
+                await second.receive()
+            assert waited.cancelled_caught
+            assert 1 <= caplog.text.count("pausing") <= 5
+        async with second:
+            await read_until(second, b"}")
+
+
+LOOPS = [("asyncio", {"use_uvloop": True})] if importlib.util.find_spec("uvloop") else []
+
+
+@pytest.mark.parametrize("anyio_backend", [*LOOPS, "asyncio"], ids=str)
+async def test_a_connection_is_served_on_any_event_loop(
+    open_shop: Opener, read_until: Reader
+) -> None:
+    """Rows H26, H52, H54. RFC 9112 §9.3.2."""
+    cancelled = anyio.Event()
+
+    async def handler(request: Request) -> Answer | Streamed:
+        if request.head.path == "/":
+            return json_answer(200, {})
+        sink = await request.stream(
+            200, (("content-type", "text/event-stream"),), leave=Leave.CANCELS
+        )
+        await sink.send(b"data: ready\n\n")
+        try:
+            await anyio.sleep_forever()
+        finally:
+            cancelled.set()
+        return STREAMED
+
+    async with open_shop(handler, replace(LIMITS, probe_seconds=0.05)) as shop:
+        assert await shop.statuses(GET * 100 + LAST) == [200] * 101
+        async with await shop.connect() as stream:
+            await stream.send(GET.replace(b"/ ", b"/events ", 1))
+            await read_until(stream, b"ready\n\n")
+        with anyio.fail_after(1):
+            await cancelled.wait()
