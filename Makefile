@@ -17,6 +17,7 @@ SRC  := catshop tests conformance bench docs
 .DELETE_ON_ERROR:
 .PHONY: help serve test check fix format lint types contracts spelling generated conformance \
         bench lock clean
+.NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -32,8 +33,7 @@ test: $(VENV)/test.stamp
 
 # --- what CI runs: quick answers first, the tests last, so that their summary is the last line ---
 
-check: format lint types contracts spelling generated conformance
-	$(BIN)/pytest -n auto
+check: format lint types contracts spelling generated conformance test
 
 format: $(VENV)/check.stamp
 	$(BIN)/ruff format --check .
@@ -45,7 +45,7 @@ types: $(VENV)/check.stamp
 	$(BIN)/mypy
 
 contracts: $(VENV)/test.stamp
-	$(BIN)/lint-imports --no-cache
+	$(BIN)/lint-imports --no-cache --no-logo
 
 spelling: $(VENV)/check.stamp
 	$(BIN)/codespell
