@@ -8,11 +8,12 @@ Next: `dispatcher.py`. MCP 2025-11-25 basic/utilities/cancellation, MCP 2026-07-
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 import anyio
-from mcp.shared.dispatcher import CallOptions
+from mcp.shared.dispatcher import CallOptions, Outbound
 from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp.shared.transport_context import TransportContext
 
@@ -35,6 +36,36 @@ class Outlet(Protocol):
     async def ask(self, method: str, params: Params | None, seconds: float | None) -> Params:
         """Send a request of ours and wait for its result. MCPError when the client refuses."""
         ...
+
+
+class ConnectionOutlet(Outbound):
+    """An outlet that belongs to a whole connection; the SDK sends through it what no request began.
+
+    Each transport says how a message gets out (`emit`) and how the client is asked (`ask`).
+    """
+
+    can_ask: bool
+
+    @abstractmethod
+    async def emit(self, message: bytes) -> None:
+        """Send one encoded message, in order."""
+
+    @abstractmethod
+    async def ask(self, method: str, params: Params | None, seconds: float | None) -> Params:
+        """Send a request of ours and wait for its result."""
+
+    async def notify(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> None:
+        """Send a notification that belongs to no request."""
+        del opts
+        await self.emit(jsonrpc.notification(method, params))
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> dict[str, Any]:
+        """Ask the client something that belongs to no request."""
+        return dict(await self.ask(method, params, (opts or {}).get("timeout")))
 
 
 class Questions:

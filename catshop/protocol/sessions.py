@@ -8,20 +8,19 @@ Next: `handshake.py`. MCP 2025-11-25 basic/transports §session-management.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
 from mcp.server.connection import Connection
-from mcp.shared.dispatcher import CallOptions, Outbound
 from mcp_types import InitializeRequestParams
 
 from catshop.kernel import Clock, Kind, Principal, Trace, Unavailable
 from catshop.limits import Limits
 from catshop.protocol import jsonrpc
-from catshop.protocol.channels import InFlight, Questions
+from catshop.protocol.channels import ConnectionOutlet, InFlight, Questions
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.jsonrpc import INVALID_REQUEST, Params, RpcError
 from catshop.protocol.streams import EventLog
@@ -90,13 +89,13 @@ class Session:
             self.log.end()
 
 
-class Standalone(Outbound):
+class Standalone(ConnectionOutlet):
     """The SDK's way to send what belongs to no request: the session's standalone stream."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    can_ask: Final = True
+    can_ask = True
 
     async def emit(self, message: bytes) -> None:
         """Put a message on the standalone stream; a GET reads it now or later."""
@@ -106,19 +105,6 @@ class Standalone(Outbound):
         """Ask on the standalone stream."""
         patience = seconds if seconds is not None else ANSWER_SECONDS
         return await self._session.questions.ask(self, method, params, patience)
-
-    async def notify(
-        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
-    ) -> None:
-        """Send a notification that belongs to no request."""
-        del opts
-        await self.emit(jsonrpc.notification(method, params))
-
-    async def send_raw_request(
-        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
-    ) -> dict[str, Any]:
-        """Ask the client something that belongs to no request."""
-        return dict(await self.ask(method, params, (opts or {}).get("timeout")))
 
 
 ANSWER_SECONDS: Final = Limits().session.answer_seconds

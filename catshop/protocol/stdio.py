@@ -1,0 +1,235 @@
+"""The same dispatcher on a pipe: one message a line, both eras, nothing else on the way out.
+
+There are no header fields, no streams and no sessions here: the process is the conversation, and
+who calls comes from the environment, not from a token. A request that carries the stateless
+envelope is served by it; any other one needs the handshake first. Knows no HTTP.
+Next: `catshop/app.py`. MCP 2026-07-28 basic/transports/stdio, MCP 2025-11-25 basic/transports.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+from mcp.server.connection import Connection
+from mcp.shared.exceptions import NoBackChannelError
+
+from catshop.kernel import Call, Principal, current_exchange
+from catshop.limits import Limits
+from catshop.protocol import jsonrpc, ladder
+from catshop.protocol.channels import ConnectionOutlet, InFlight, Questions
+from catshop.protocol.dispatcher import Dispatcher, Incoming, error_object
+from catshop.protocol.handshake import initialize
+from catshop.protocol.http1.errors import HttpError
+from catshop.protocol.jsonrpc import INVALID_REQUEST, Params, RpcError
+from catshop.protocol.ports import Gate
+from catshop.protocol.versions import STATELESS, Era, Revision
+
+Write = Callable[[bytes], Awaitable[None]]
+
+PIPE_BUFFER: Final = 4096
+"""What a pipe that is ready for writing takes without blocking (PIPE_BUF)."""
+
+
+@dataclass(eq=False)
+class Pipe(ConnectionOutlet):
+    """The one way out, shared by all requests: whole lines, one at a time."""
+
+    write: Write
+    limits: Limits
+    era: Era
+    questions: Questions
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+
+    def __post_init__(self) -> None:
+        """Only the handshake era has requests from server to client."""
+        self.can_ask = self.era is Era.HANDSHAKE
+
+    async def emit(self, message: bytes) -> None:
+        """Write one message and its newline."""
+        async with self.lock:
+            await self.write(message + b"\n")
+
+    async def ask(self, method: str, params: Params | None, seconds: float | None) -> Params:
+        """Ask the client and wait for its answer."""
+        if not self.can_ask:
+            raise NoBackChannelError(method)
+        patience = self.limits.session.answer_seconds if seconds is None else seconds
+        return await self.questions.ask(self, method, params, patience)
+
+
+class PipeServer:
+    """Serves one pipe for one principal."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        gate: Gate,
+        principal: Principal,
+        write: Write,
+        limits: Limits,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._gate = gate
+        self._principal = principal
+        self._limits = limits
+        self._questions = Questions()
+        lock = anyio.Lock()
+        self._stateless = Pipe(write, limits, Era.STATELESS, self._questions, lock)
+        self._handshake = Pipe(write, limits, Era.HANDSHAKE, self._questions, lock)
+        self._in_flight = InFlight(limits.rpc.in_flight)
+        self._session: tuple[Revision, Connection] | None = None
+        self._served = 0
+
+    async def serve(self, lines: AsyncIterator[bytes]) -> None:
+        """Answer until the input ends; requests under way then have the drain time to finish."""
+        async with anyio.create_task_group() as tasks:
+            async for line in lines:
+                if line.strip():
+                    await self._take(line, tasks)
+            tasks.cancel_scope.deadline = anyio.current_time() + self._limits.http.drain_seconds
+
+    async def _take(self, line: bytes, tasks: anyio.abc.TaskGroup) -> None:
+        """Sort one line: requests run beside each other, everything else at once."""
+        self._served += 1
+        try:
+            message = jsonrpc.parse(line, self._limits.rpc)
+            match message:
+                case jsonrpc.Request(method="initialize") if not _enveloped(message):
+                    await self._handshake.emit(self._open(message))
+                case jsonrpc.Request():
+                    incoming = self._incoming(message)
+                    scope = self._in_flight.begin(message.id)
+                    tasks.start_soon(self._run, incoming, scope, f"stdio-{self._served}")
+                case jsonrpc.Notification():
+                    await self._notice(message)
+                case jsonrpc.Response():
+                    self._questions.answer(message)
+        except RpcError as error:
+            await self._stateless.emit(jsonrpc.error_response(error))
+
+    def _open(self, message: jsonrpc.Request) -> bytes:
+        """Begin the handshake era on this pipe. MCP 2025-11-25 basic/lifecycle §initialization."""
+        if self._session is not None:
+            raise RpcError(INVALID_REQUEST, "E-SES-02", id=message.id)
+        params, revision, result = initialize(self._dispatcher.server, message)
+        connection = Connection.for_loop(self._handshake, protocol_version_hint=revision.name)
+        connection.client_params = params
+        self._session = (revision, connection)
+        return jsonrpc.result_response(message.id, result)
+
+    def _incoming(self, message: jsonrpc.Request) -> Incoming:
+        """The request in the circumstances of its era."""
+        call = Call(self._principal, f"stdio-{self._served}")
+        try:
+            if _enveloped(message) or self._session is None:
+                return self._enveloped_incoming(message, call)
+        except RpcError as error:
+            error.id = message.id
+            raise
+        revision, connection = self._session
+        return Incoming(message, revision.name, connection, self._handshake, call)
+
+    def _enveloped_incoming(self, message: jsonrpc.Request, call: Call) -> Incoming:
+        if not _enveloped(message):
+            raise RpcError(INVALID_REQUEST, "E-SES-04", arrived=message.method[:80])
+        envelope = ladder.read_envelope(message)
+        ladder.check_version(envelope)
+        connection = Connection.from_envelope(
+            envelope.version,
+            envelope.client_info,
+            envelope.client_capabilities,
+            outbound=self._stateless,
+        )
+        return Incoming(message, envelope.version, connection, self._stateless, call)
+
+    async def _run(self, incoming: Incoming, scope: anyio.CancelScope, exchange: str) -> None:
+        """Serve one request; a cancelled one gets no response."""
+        current_exchange.set(exchange)
+        request = incoming.request
+        response: bytes | None = None
+        try:
+            with scope:
+                response = await self._respond(incoming, exchange)
+        finally:
+            self._in_flight.end(request.id)
+        if response is not None:
+            await self._stateless.emit(response)
+
+    async def _respond(self, incoming: Incoming, exchange: str) -> bytes:
+        request = incoming.request
+        try:
+            self._dispatcher.require(request.method, incoming.version)
+            self._gate.authorize(self._principal, request.method, request.params or {})
+            return jsonrpc.result_response(request.id, await self._dispatcher.call(incoming))
+        except HttpError as error:
+            refused = RpcError(INVALID_REQUEST, error.code, arrived=error.arrived, id=request.id)
+            return jsonrpc.error_response(refused)
+        except Exception as error:
+            return jsonrpc.raw_error_response(request.id, error_object(error, exchange))
+
+    async def _notice(self, message: jsonrpc.Notification) -> None:
+        """Take a notification; on a pipe both eras cancel by one. §cancellation."""
+        if message.method == "notifications/cancelled":
+            self._in_flight.cancel((message.params or {}).get("requestId"))
+        if self._session is None:
+            connection = Connection.from_envelope(STATELESS[0], None, None)
+            await self._dispatcher.notify(message, STATELESS[0], connection)
+            return
+        revision, connection = self._session
+        if message.method == "notifications/initialized":
+            connection.initialized.set()
+        await self._dispatcher.notify(message, revision.name, connection)
+
+
+def _enveloped(message: jsonrpc.Request) -> bool:
+    """Whether a request carries the stateless envelope."""
+    meta = (message.params or {}).get("_meta")
+    return isinstance(meta, Mapping) and ladder.PROTOCOL_VERSION in meta
+
+
+# --- File descriptors ---
+
+
+async def read_lines(descriptor: int, longest: int) -> AsyncIterator[bytes]:
+    """The lines that arrive on a file descriptor, each with its newline; at most `longest` octets.
+
+    Waits without a thread, so that it can be cancelled; a longer line comes in pieces, of which
+    none parses.
+    """
+    waiting = b""
+    while data := await _read(descriptor):
+        *lines, waiting = (waiting + data).split(b"\n")
+        for line in lines:
+            yield line + b"\n"
+        if len(waiting) > longest:
+            yield waiting
+            waiting = b""
+    if waiting:
+        yield waiting
+
+
+async def _read(descriptor: int) -> bytes:
+    try:
+        await anyio.wait_readable(descriptor)
+    except (PermissionError, OSError):
+        # A regular file cannot be waited for, and need not be: it is always ready.
+        await anyio.lowlevel.checkpoint()
+    return os.read(descriptor, 65536)
+
+
+async def write_all(descriptor: int, data: bytes) -> None:
+    """Write to a file descriptor without blocking the loop while its reader is slow."""
+    rest = memoryview(data)
+    while rest:
+        try:
+            await anyio.wait_writable(descriptor)
+        except (PermissionError, OSError):
+            # As above: a regular file is always ready.
+            await anyio.lowlevel.checkpoint()
+        rest = rest[os.write(descriptor, rest[:PIPE_BUFFER]) :]
