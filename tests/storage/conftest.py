@@ -35,7 +35,7 @@ def python() -> Callable[[str, Path], Program]:
     """Starts another process of this interpreter with a script and the path of a database."""
 
     def start(script: str, path: Path) -> Program:
-        return subprocess.Popen(  # noqa: S603 - our own interpreter, our own script
+        return subprocess.Popen(
             [sys.executable, "-c", script, str(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
