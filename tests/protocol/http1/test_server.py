@@ -29,7 +29,7 @@ from catshop.protocol.http1.messages import (
     Streamed,
     json_answer,
 )
-from catshop.protocol.http1.server import DateLine, bind, new_request_id, port_of
+from catshop.protocol.http1.server import REFUSALS, DateLine, Server, bind, new_request_id, port_of
 
 Opener = Callable[..., AbstractAsyncContextManager[Any]]
 Reader = Callable[[SocketStream, bytes], Awaitable[bytes]]
@@ -111,7 +111,16 @@ async def test_a_body_that_is_too_large_is_refused(
         assert await shop.statuses(payload) == [status]
 
 
-async def test_a_handler_may_allow_less_than_the_server(open_shop: Opener) -> None:
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(post("Content-Length: 5", body=b"hello"), id="by-length"),
+        pytest.param(
+            post("Transfer-Encoding: chunked", body=b"5\r\nhello\r\n0\r\n\r\n"), id="chunked"
+        ),
+    ],
+)
+async def test_a_handler_may_allow_less_than_the_server(open_shop: Opener, payload: bytes) -> None:
     """RFC 9110 §15.5.14."""
 
     async def handler(request: Request) -> Answer:
@@ -119,7 +128,7 @@ async def test_a_handler_may_allow_less_than_the_server(open_shop: Opener) -> No
         return Answer(200)
 
     async with open_shop(handler) as shop:
-        assert await shop.statuses(post("Content-Length: 5", body=b"hello")) == [413]
+        assert await shop.statuses(payload) == [413]
 
 
 async def test_a_body_can_be_read_again_but_not_beyond_a_smaller_limit(open_shop: Opener) -> None:
@@ -466,6 +475,36 @@ async def test_a_busy_port_is_an_oserror_and_leaves_nothing_open() -> None:
     finally:
         for listener in listeners:
             await listener.aclose()
+
+
+async def test_an_address_that_is_not_ours_leaves_the_others_unbound() -> None:
+    with pytest.raises(OSError, match=r".") as error:
+        await bind(["127.0.0.1", "192.0.2.1"], 0)
+    assert error.value.errno == errno.EADDRNOTAVAIL
+
+
+async def test_a_server_that_is_stopped_before_it_serves_ends_at_once() -> None:
+    """RFC 9112 §9.6."""
+    server = Server(raising(RuntimeError()), limits=LIMITS, trace=Trace())
+    server.stop()
+    with anyio.fail_after(5):
+        await server.serve(await bind(["127.0.0.1"], 0))
+
+
+async def test_a_flood_of_connections_is_closed_without_a_word(
+    open_shop: Opener, read_until: Reader
+) -> None:
+    """Row H56. RFC 9110 §15.6.4."""
+    limits = replace(LIMITS, connections=1, linger_seconds=5.0)
+    async with open_shop(limits=limits) as shop, await shop.connect() as served:
+        await served.send(GET)
+        await read_until(served, b"}")
+        turned_away = [await shop.connect() for _ in range(REFUSALS)]
+        for stream in turned_away:
+            await read_until(stream, b"E-HTTP-53")
+        assert await shop.talk() == b""
+        for stream in turned_away:
+            await stream.aclose()
 
 
 async def test_all_hosts_get_the_same_free_port() -> None:

@@ -271,6 +271,27 @@ async def test_a_stream_is_told_when_the_server_drains(
             await stream.receive()
 
 
+async def test_a_stream_that_begins_while_the_server_drains_is_the_last(
+    open_shop: Opener, read_until: Reader
+) -> None:
+    """Row H58. RFC 9112 §9.6."""
+    entered = anyio.Event()
+
+    async def handler(request: Request) -> Answer | Streamed:
+        entered.set()
+        await request.wait_draining()
+        return await three(request)
+
+    async with open_shop(handler, LIMITS) as shop, await shop.connect() as stream:
+        await stream.send(GET)
+        with anyio.fail_after(5):
+            await entered.wait()
+        shop.server.drain()
+        answer = await read_until(stream, b"0\r\n\r\n")
+        assert b"connection: close\r\n" in answer
+        assert answer.endswith(CHUNKS)
+
+
 async def test_a_stream_that_does_not_listen_is_cut_at_the_end_of_the_drain(
     open_shop: Opener, read_until: Reader
 ) -> None:
