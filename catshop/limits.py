@@ -35,7 +35,7 @@ class HttpLimits:
     keepalive_comment_seconds: float = 15.0
     """Between two comments on a quiet event stream, so that no proxy gives it up."""
     request_line: int = 8192
-    """Longest request target; RFC 9112 §3 recommends at least 8,000 for the whole line."""
+    """Longest request line; RFC 9112 §3 recommends that at least 8,000 be supported."""
     head: int = 16384
     """Request line and all fields together."""
     fields: int = 100
