@@ -19,6 +19,9 @@ from catshop.kernel import Event, Kind, Secret, Verdict
 WIDTH: Final = 400
 """The longest text that one value may take on the screen."""
 
+STATEMENT: Final = 90
+"""The longest piece of a statement: its first words say which one it is."""
+
 REMEMBERED: Final = 1024
 """Requests whose start is remembered, to tell how long the answer took."""
 
@@ -52,12 +55,14 @@ class Printer:
         """What is shown of `event`, with the number of its exchange where that changes."""
         if event.exchange != self._exchange:
             self._exchange = event.exchange
-            yield f"#{printable(event.exchange)}" if event.exchange else "#"
+            yield f"#{printable(event.exchange)}" if event.exchange else ""
         directed = event.name in INCOMING | OUTGOING
         if directed and event.kind is Kind.HTTP:
             yield from self._message(event)
         elif directed and event.kind is Kind.BYTES:
             yield f"  {_sign(event)} {event.fields.get('octets', 'some')} octets"
+        elif event.kind is Kind.SQL:
+            yield self._statement(event.fields)
         else:
             yield self._inside(event)
 
@@ -65,15 +70,15 @@ class Printer:
         """An HTTP message, or a piece of one: its first line, its fields, its body."""
         sign, fields = _sign(event), dict(event.fields)
         head, body = list(_pairs(fields.pop("fields", ()))), fields.pop("body", b"")
+        kinds = [value for name, value in head if name.lower() == "content-type"]
+        kind = str(fields.pop("content_type", next(iter(kinds), "")))
         opening = self._opening(event, fields)
         if opening:
             yield f"  {sign} {opening}"
         for name, value in head:
             yield f"  {sign} {self._safe(name)}: {self._safe(self._redactor.header(name, value))}"
         if body:
-            kinds = [value for name, value in head if name.lower() == "content-type"]
-            shown = self._redactor.body(str(*kinds[:1]), _octets(body))
-            yield f"  {sign} {self._safe(shown)}"
+            yield f"  {sign} {self._safe(self._redactor.body(kind, _octets(body)))}"
 
     def _opening(self, event: Event, fields: dict[str, object]) -> str:
         """Method and target, or status and the time since the request, then what else is told."""
@@ -95,6 +100,12 @@ class Printer:
         """Requests that were never answered must not add up."""
         while len(self._began) > REMEMBERED:
             del self._began[next(iter(self._began))]
+
+    def _statement(self, fields: Mapping[str, object]) -> str:
+        """A statement, cut where the screen ends, and how many rows it gave or changed."""
+        sql, rows = self._safe(str(fields.get("sql", ""))), fields.get("rows", 0)
+        shown = sql if len(sql) <= STATEMENT else f"{sql[: STATEMENT - 3]}..."
+        return f"  · sql     {shown}  {rows} {'row' if rows == 1 else 'rows'}"
 
     def _inside(self, event: Event) -> str:
         """`· check  pkce.s256               NO   expected=... arrived=...`."""

@@ -57,7 +57,7 @@ def test_a_conversation_reads_like_one() -> None:
         "  > content-type: application/x-www-form-urlencoded",
         f"  > cookie: sid={mark}",
         f"  > code={mark}&code_verifier={mark}&client_id=cl_1",
-        "  · sql     statement                         sql=SELECT 1  rows=1",
+        "  · sql     SELECT 1  1 row",
         "  · check   code.unexpired                ok  left=271",
         f"  · check   pkce.s256                     NO  arrived={mark}",
         "  < 400  3.1 ms",
@@ -69,7 +69,7 @@ def test_a_conversation_reads_like_one() -> None:
 def test_the_number_of_an_exchange_comes_back_when_another_spoke_in_between() -> None:
     events = [Event(Kind.STATE, "x", exchange) for exchange in ("1", "1", "2", "1", "")]
     lines = shown(*events).splitlines()
-    assert [line for line in lines if line.startswith("#")] == ["#1", "#2", "#1", "#"]
+    assert [line for line in lines if not line.startswith("  ")] == ["#1", "#2", "#1", ""]
 
 
 def test_raw_octets_have_a_direction_and_a_size() -> None:
@@ -80,6 +80,28 @@ def test_raw_octets_have_a_direction_and_a_size() -> None:
         Event(Kind.BYTES, "cut", "1"),
     )
     assert text.splitlines() == ["#1", "  > 39 octets", "  < 15 octets", "  · bytes   cut"]
+
+
+def test_a_body_that_comes_later_says_what_it_is() -> None:
+    text = shown(
+        Event(
+            Kind.HTTP,
+            "body",
+            "1",
+            fields={
+                "content_type": "application/x-www-form-urlencoded",
+                "body": f"grant_type=x&code={PLANTED}".encode(),
+            },
+        )
+    )
+    mark = Redactor(b"a key of this test").mark(PLANTED)
+    assert text.splitlines() == ["#1", f"  > grant_type=x&code={mark}"]
+
+
+def test_a_long_statement_is_cut() -> None:
+    text = shown(Event(Kind.SQL, "x", "1", fields={"sql": "SELECT " + "x" * 1000, "rows": 0}))
+    assert text.rstrip().endswith("xxx...  0 rows")
+    assert len(text) < 120
 
 
 def test_an_answer_that_nobody_was_there_to_read_says_so() -> None:
