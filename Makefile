@@ -55,6 +55,7 @@ generated: $(VENV)/test.stamp
 
 conformance: $(VENV)/check.stamp conformance/node_modules/.stamp
 	$(BIN)/python conformance/run.py $(ARGS)
+	$(BIN)/python -m conformance.inspector
 
 fix: $(VENV)/check.stamp
 	$(BIN)/ruff check --fix --exit-zero --quiet .
