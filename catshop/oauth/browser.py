@@ -126,8 +126,10 @@ class Browser:
     @page
     async def show_login(self, request: Request) -> Answer:
         """The form to sign in; who is signed in already goes on to consent."""
-        browser, visit = await self._visit(request, of_query(request))
-        if await self._stores.sessions.find(browser.digest(), self._clock()):
+        sent = of_query(request)
+        browser, visit = await self._visit(request, sent)
+        anew = sent.one("prompt") == "login"
+        if not anew and await self._stores.sessions.find(browser.digest(), self._clock()):
             return self._on("/consent", visit.request.id)
         return self._login_form(browser, visit)
 
@@ -352,7 +354,7 @@ class Browser:
 
 
 def _silent(sent: Parameters, *, signed_in: bool) -> OAuthError | None:
-    """With `prompt=none` nothing may be shown, and here something always is. OIDC Core §3.1.2.1."""
+    """With `prompt=none` no page may be shown. OpenID Connect Core 1.0 §3.1.2.1."""
     prompts = (sent.one("prompt") or "").split()
     if "none" not in prompts:
         return None

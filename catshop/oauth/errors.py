@@ -125,7 +125,7 @@ class LoginRequired(OAuthError):
 
 
 class ConsentRequired(OAuthError):
-    """The user would have to agree, and the client forbade to ask. OIDC Core 1.0 §3.1.2.6."""
+    """The user would have to agree, unasked. OpenID Connect Core 1.0 §3.1.2.6."""
 
     code = "consent_required"
 

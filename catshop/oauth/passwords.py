@@ -40,7 +40,7 @@ class Passwords:
 
     def __init__(self, limits: OAuthLimits) -> None:
         self._threads = anyio.CapacityLimiter(limits.hashing_threads)
-        self._queue = limits.hashing_queue
+        self._room = limits.hashing_threads + limits.hashing_queue
 
     async def hash(self, password: Secret) -> str:
         """The hash to keep."""
@@ -52,9 +52,13 @@ class Passwords:
         return same and kept is not None
 
     async def _run(self, work: Callable[[], T]) -> T:
-        if self._threads.statistics().tasks_waiting >= self._queue:
+        if self._room == 0:
             raise Unavailable("E-LOGIN-08", "too many sign-ins at once", retry_after=5)
-        return await anyio.to_thread.run_sync(work, limiter=self._threads)
+        self._room -= 1
+        try:
+            return await anyio.to_thread.run_sync(work, limiter=self._threads)
+        finally:
+            self._room += 1
 
 
 def _verify(kept: str, text: str) -> bool:

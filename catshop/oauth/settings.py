@@ -39,12 +39,6 @@ class OAuthSettings:
         return self.issuer.rstrip("/")
 
     @property
-    def origin(self) -> str:
-        """Scheme and authority: what a browser says in `Origin` (RFC 6454 §6.1)."""
-        parts = urlsplit(self.issuer)
-        return f"{parts.scheme}://{parts.netloc}"
-
-    @property
     def prefix(self) -> str:
         """The path of the issuer, under which the endpoints are; mostly empty."""
         return urlsplit(self.base).path

@@ -36,6 +36,8 @@ class Signatures:
 
     def read_browser(self, cookie: str, max_age: int) -> Secret | None:
         """The browser that the cookie names; None when not ours, too old, or of the future."""
+        if not cookie.isascii():
+            return None  # itsdangerous would skip what it cannot read
         try:
             return Secret(self._browser.unsign(cookie, max_age=max_age).decode("ascii"))
         except (BadSignature, UnicodeError):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tests.oauth.conftest import House
+from tests.oauth.house import House
 
 
 async def test_a_code_becomes_tokens_and_the_token_opens_the_resource(house: House) -> None:

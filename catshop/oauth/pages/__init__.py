@@ -103,6 +103,7 @@ class Pages:
             csrf=csrf,
             client=shown_name(client),
             user=user.name,
+            other_account=self.settings.url(f"/login?req={request.id}&prompt=login"),
             destination=redirects.destination(request.redirect_uri),
             loopback=redirects.is_loopback(request.redirect_uri),
             scopes=[scope for name, scope in CATALOGUE.items() if name in request.scopes],

@@ -1,4 +1,8 @@
-"""What was tried of late. `oauth.ports.Attempts`."""
+"""What was tried of late. `oauth.ports.Attempts`.
+
+One row for each attempt in each bucket, so that a window slides and never resets all at once; the
+oldest row that still fills a bucket says when there is room again.
+"""
 
 from __future__ import annotations
 

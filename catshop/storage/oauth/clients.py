@@ -1,4 +1,8 @@
-"""Registered clients. `oauth.ports.Clients`."""
+"""Registered clients. `oauth.ports.Clients`.
+
+A client is written once and then only read; `upkeep.py` forgets those that were never used.
+Lists are JSON in a text column: nothing is ever looked up inside them.
+"""
 
 from __future__ import annotations
 

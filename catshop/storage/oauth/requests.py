@@ -1,4 +1,8 @@
-"""Authorization requests that wait for their user. `oauth.ports.Requests`."""
+"""Authorization requests that wait for their user. `oauth.ports.Requests`.
+
+A request is decided by deleting it: of many who try, one gets the row back, and only that one's
+code is kept. Next: `grants.py`, where the code is redeemed.
+"""
 
 from __future__ import annotations
 

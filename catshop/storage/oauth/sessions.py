@@ -1,4 +1,8 @@
-"""Browsers in which somebody is signed in. `oauth.ports.Sessions`."""
+"""Browsers in which somebody is signed in. `oauth.ports.Sessions`.
+
+A browser gets a new name when somebody signs in, and its waiting requests go over to that name in
+the same transaction; the old name is worth nothing from then on.
+"""
 
 from __future__ import annotations
 

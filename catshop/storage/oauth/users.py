@@ -1,4 +1,8 @@
-"""Accounts. `oauth.ports.Users`."""
+"""Accounts. `oauth.ports.Users`.
+
+A name is taken whatever the case of its letters, and the database decides that, not a look before
+the insert. Whatever belongs to an account goes with it, by the cascades of the schema.
+"""
 
 from __future__ import annotations
 

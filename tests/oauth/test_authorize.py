@@ -1,0 +1,311 @@
+"""The authorization endpoint: what is refused on our page, what at the client, and what goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from catshop.oauth.authorize import AT_THE_CLIENT, AUTHORIZE, ON_OUR_PAGE
+from catshop.protocol.http1.messages import Answer
+from tests.oauth.house import (
+    CALLBACK,
+    CHALLENGE,
+    ISSUER,
+    Clock,
+    House,
+    field_of,
+    json_of,
+    query_of,
+    request_of,
+)
+
+REMOTE = "https://app.example/cb"
+
+
+def on_our_page(answer: Answer) -> bool:
+    """Whether the refusal stays with us: a page, and nowhere to go."""
+    return (
+        answer.status == 400
+        and field_of(answer, "location") is None
+        and (field_of(answer, "content-type") or "").startswith("text/html")
+    )
+
+
+def test_nothing_is_redirected_before_the_client_and_its_address_are_known() -> None:
+    """OAuth 2.1 §4.1.2.1: the order of the checks is the security."""
+    assert (*ON_OUR_PAGE, *AT_THE_CLIENT) == AUTHORIZE
+    assert [name for name, _ in ON_OUR_PAGE] == ["authorize.client", "authorize.redirect_uri"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"client_id": None}, id="A1-missing"),
+        pytest.param({"client_id": "cat_unknown"}, id="A1-unknown"),
+        pytest.param({"redirect_uri": "https://evil.example/cb"}, id="A2-unregistered"),
+        pytest.param({"redirect_uri": f"{CALLBACK}/x"}, id="A2-suffix"),
+        pytest.param({"redirect_uri": f"{CALLBACK}?x=1"}, id="A2-query"),
+        pytest.param({"redirect_uri": "http://127.0.0.1@evil.example/callback"}, id="A2-userinfo"),
+        pytest.param({"redirect_uri": "http://localhost:9999/callback"}, id="A3-localhost"),
+        pytest.param({"redirect_uri": ["http://127.0.0.1:9999/callback"] * 2}, id="A5-redirect"),
+        pytest.param({"client_id": ["a", "b"]}, id="A5-client"),
+    ],
+)
+async def test_without_a_sure_address_the_refusal_stays_on_our_page(
+    house: House, changed: dict[str, Any]
+) -> None:
+    """OAuth 2.1 §2.3.5, §3.1, §4.1.2.1: A1, A2, A3, A5."""
+    client_id = await house.client()
+    answer = await house.visitor().authorize(**{"client_id": client_id, **changed})
+    assert on_our_page(answer)
+    assert await house.count("oauth_requests") == 0
+
+
+async def test_the_page_shows_what_was_sent_and_what_is_registered(house: House) -> None:
+    """Symptom 13. OAuth 2.1 §2.3.1."""
+    client_id = await house.client()
+    answer = await house.visitor().authorize(client_id, redirect_uri="http://localhost:1/callback")
+    assert b"http://localhost:1/callback" in answer.body
+    assert CALLBACK.encode() in answer.body
+
+
+async def test_the_page_tells_of_a_remembered_registration(house: House) -> None:
+    """Symptom 12."""
+    answer = await house.visitor().authorize("cat_of_an_old_database")
+    assert b"mcp-auth" in answer.body
+
+
+async def test_a_loopback_port_is_free(house: House) -> None:
+    """OAuth 2.1 §8.4.2; RFC 8252 §7.3: A3."""
+    client_id = await house.client()
+    answer = await house.visitor().authorize(
+        client_id, redirect_uri="http://127.0.0.1:41234/callback"
+    )
+    assert answer.status == 303
+    assert (field_of(answer, "location") or "").startswith(f"{ISSUER}/login?req=")
+
+
+async def test_two_registered_addresses_leave_a_choice_that_the_client_has_to_make(
+    house: House,
+) -> None:
+    """OAuth 2.1 §2.3.2: A4."""
+    two = await house.client(redirect_uris=[CALLBACK, REMOTE])
+    assert on_our_page(await house.visitor().authorize(two, redirect_uri=None))
+    one = await house.client()
+    assert (await house.visitor().authorize(one, redirect_uri=None)).status == 303
+
+
+REFUSED = [
+    pytest.param({"state": ["a", "b"]}, "invalid_request", id="A5-state"),
+    pytest.param({"scope": ["read", "read"]}, "invalid_request", id="A5-scope"),
+    pytest.param({"code_challenge": [CHALLENGE] * 2}, "invalid_request", id="A5-challenge"),
+    pytest.param({"response_type": None}, "invalid_request", id="A6-missing"),
+    pytest.param({"response_type": "token"}, "unsupported_response_type", id="A6-token"),
+    pytest.param({"response_type": "id_token"}, "unsupported_response_type", id="A6-id-token"),
+    pytest.param({"response_type": "code token"}, "unsupported_response_type", id="A6-hybrid"),
+    pytest.param({"code_challenge": None}, "invalid_request", id="A7"),
+    pytest.param({"code_challenge_method": "plain"}, "invalid_request", id="A8-plain"),
+    pytest.param({"code_challenge_method": None}, "invalid_request", id="A8-absent"),
+    pytest.param({"code_challenge_method": "s256"}, "invalid_request", id="A8-lower-case"),
+    pytest.param({"code_challenge": "x" * 42}, "invalid_request", id="A9-42"),
+    pytest.param({"scope": "admin"}, "invalid_scope", id="A10-unknown"),
+    pytest.param({"scope": "*"}, "invalid_scope", id="A10-wildcard"),
+    pytest.param({"scope": "x" * 5000}, "invalid_scope", id="A10-long"),
+    pytest.param({"resource": "/mcp"}, "invalid_target", id="A11-relative"),
+    pytest.param({"resource": f"{ISSUER}/mcp#x"}, "invalid_target", id="A11-fragment"),
+    pytest.param({"resource": "https://evil.example/mcp"}, "invalid_target", id="A11-host"),
+    pytest.param({"resource": ISSUER}, "invalid_target", id="A11-path"),
+    pytest.param({"request": "e30.e30."}, "request_not_supported", id="A13-request"),
+    pytest.param({"request_uri": "http://169.254.0.1"}, "request_uri_not_supported", id="A13-uri"),
+    pytest.param({"response_mode": "fragment"}, "invalid_request", id="A14"),
+]
+
+
+@pytest.mark.parametrize(("changed", "error"), REFUSED)
+async def test_with_a_sure_address_the_client_is_told(
+    house: House, changed: dict[str, Any], error: str
+) -> None:
+    """OAuth 2.1 §4.1.2.1; RFC 9207 §2; OpenID Connect Core 1.0 §6."""
+    client_id = await house.client()
+    answer = await house.visitor().authorize(client_id, **changed)
+    assert answer.status == 303
+    location = field_of(answer, "location") or ""
+    assert location.startswith(f"{CALLBACK}?")
+    told = query_of(location)
+    assert told["error"] == error
+    assert told["error_description"]
+    assert told["iss"] == ISSUER
+    assert told.get("state") == (None if "state" in changed else "xyz")
+    assert "code" not in told
+    assert await house.count("oauth_requests") == await house.count("oauth_codes") == 0
+
+
+async def test_state_comes_back_byte_for_byte(house: House) -> None:
+    """OAuth 2.1 §4.1.2.1."""
+    client_id = await house.client()
+    state = 'a b+c%2B&=é"<script>'
+    answer = await house.visitor().authorize(client_id, state=state, response_type="x")
+    assert query_of(field_of(answer, "location") or "")["state"] == state
+
+
+async def test_an_anonymous_browser_is_not_sent_to_a_stranger_by_an_error(house: House) -> None:
+    """OAuth 2.1 §7.12.2: A17. Anybody can register an address; first the user signs in."""
+    await house.user()
+    client_id = await house.client(redirect_uris=[REMOTE])
+    visitor = house.visitor()
+    answer = await visitor.authorize(client_id, redirect_uri=REMOTE, scope="admin")
+    assert (field_of(answer, "location") or "").startswith(f"{ISSUER}/login?req=")
+    page = await visitor.follow(answer)
+    answer = await visitor.follow(await visitor.sign_in(page))
+    location = field_of(answer, "location") or ""
+    assert location.startswith(f"{REMOTE}?")
+    assert query_of(location)["error"] == "invalid_scope"
+    assert query_of(location)["state"] == "xyz"
+    answer = await visitor.authorize(client_id, redirect_uri=REMOTE, scope="admin")
+    assert (field_of(answer, "location") or "").startswith(f"{REMOTE}?"), "now it is known who asks"
+
+
+async def test_prompt_none_is_answered_without_a_page(house: House) -> None:
+    """OpenID Connect Core 1.0 §3.1.2.1, §3.1.2.6: A15."""
+    await house.user()
+    client_id = await house.client()
+    visitor = house.visitor()
+    answer = await visitor.authorize(client_id, prompt="none")
+    assert query_of(field_of(answer, "location") or "")["error"] == "login_required"
+    await visitor.through(await visitor.authorize(client_id))
+    answer = await visitor.authorize(client_id, prompt="none")
+    assert query_of(field_of(answer, "location") or "")["error"] == "consent_required"
+
+
+async def test_success_brings_a_code_the_state_and_the_issuer_and_nothing_else(
+    house: House,
+) -> None:
+    """OAuth 2.1 §4.1.2; RFC 9207 §2; RFC 9700 §4.2.4: A18."""
+    await house.user()
+    client_id = await house.client()
+    visitor = house.visitor()
+    answer = await visitor.through(await visitor.authorize(client_id))
+    assert answer.status == 303
+    assert field_of(answer, "cache-control") == "no-store"
+    assert field_of(answer, "referrer-policy") == "no-referrer"
+    told = query_of(field_of(answer, "location") or "")
+    assert set(told) == {"code", "state", "iss"}
+    assert told["state"] == "xyz"
+    assert told["iss"] == ISSUER
+    assert len(told["code"]) >= 43
+    row = await house.database.one("SELECT * FROM oauth_codes")
+    assert row is not None
+    assert told["code"] not in row.values()
+    assert int(row["expires_at"] or 0) - int(row["created_at"] or 0) == 60_000
+
+
+async def test_an_answer_keeps_the_query_that_was_registered(house: House) -> None:
+    """OAuth 2.1 §2.3, §4.1.2."""
+    await house.user()
+    target = "https://app.example/cb?tenant=1"
+    client_id = await house.client(redirect_uris=[target])
+    visitor = house.visitor()
+    answer = await visitor.through(await visitor.authorize(client_id, redirect_uri=target))
+    location = field_of(answer, "location") or ""
+    assert location.startswith(f"{target}&code=")
+
+
+async def test_a_request_may_come_as_a_form(house: House) -> None:
+    """OAuth 2.1 §3.1, §4.1.1: GET is a must, POST a may."""
+    client_id = await house.client()
+    form = {
+        "response_type": "code",
+        "client_id": client_id,
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+    }
+    answer = await house.visitor().post("/authorize", form)
+    assert (field_of(answer, "location") or "").startswith(f"{ISSUER}/login?req=")
+    mixed = await house.visitor().post(f"/authorize?{urlencode({'client_id': client_id})}", form)
+    assert on_our_page(mixed), "A5: once in the query and once in the body"
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+async def test_other_methods_are_told_which_there_are(house: House, method: str) -> None:
+    """OAuth 2.1 §3.1: A19."""
+    answer = await house.ask(request_of(method, "/authorize"))
+    assert answer.status == 405
+    assert {"GET", "POST"} <= set((field_of(answer, "allow") or "").split(", "))
+
+
+async def test_scripts_of_other_origins_cannot_read_the_endpoint(house: House) -> None:
+    """RFC 9700 §2.6."""
+    answer = await house.get("/authorize", origin="https://web.example")
+    assert answer.status == 403
+
+
+async def test_a_user_may_grant_less_than_was_asked(house: House) -> None:
+    """OAuth 2.1 §3.2.3: A21."""
+    await house.user()
+    client_id = await house.client()
+    visitor = house.visitor()
+    page = await visitor.follow(await visitor.authorize(client_id))
+    page = await visitor.follow(await visitor.sign_in(page))
+    answer = await visitor.decide(page, scope=["read"])
+    code = query_of(field_of(answer, "location") or "")["code"]
+    granted = json_of(await house.redeem(client_id, code))
+    assert granted["scope"] == "read"
+    assert (await house.call(granted["access_token"])).scopes == {"read"}
+
+
+@pytest.mark.parametrize(
+    ("registered", "asked", "granted"),
+    [
+        pytest.param(None, None, "read", id="least-privilege"),
+        pytest.param(None, "read write openid", "read write", id="openid-dropped"),
+        pytest.param("read", "read write", "read", id="not-registered-dropped"),
+        pytest.param(None, "openid", "read", id="habits-alone"),
+    ],
+)
+async def test_what_is_granted_is_said(
+    house: House, registered: str | None, asked: str | None, granted: str
+) -> None:
+    """OAuth 2.1 §1.4.1, §3.2.3: symptom 14."""
+    await house.user()
+    client_id = await house.client(scope=registered)
+    code = await house.code(client_id, scope=asked)  # type: ignore[arg-type] - None leaves it out
+    assert json_of(await house.redeem(client_id, code))["scope"] == granted
+
+
+async def test_a_client_gets_no_scope_that_it_did_not_register(house: House) -> None:
+    """RFC 7591 §2."""
+    client_id = await house.client(scope="read")
+    answer = await house.visitor().authorize(client_id, scope="write")
+    assert query_of(field_of(answer, "location") or "")["error"] == "invalid_scope"
+
+
+async def test_a_request_waits_ten_minutes(house: House, clock: Clock) -> None:
+    """A000-13."""
+    client_id = await house.client()
+    visitor = house.visitor()
+    answer = await visitor.authorize(client_id)
+    clock.forward(599)
+    assert (await visitor.follow(answer)).status == 200
+    clock.forward(1)
+    page = await visitor.follow(answer)
+    assert on_our_page(page)
+    assert b"Go back to your application" in page.body
+
+
+async def test_another_user_in_another_tab_ends_the_first_ones_consent(house: House) -> None:
+    """OAuth 2.1 §7.9: A22."""
+    await house.user("alice")
+    await house.user("bobby")
+    client_id = await house.client()
+    visitor = house.visitor()
+    page = await visitor.follow(await visitor.authorize(client_id))
+    consent = await visitor.follow(await visitor.sign_in(page, "alice"))
+    waiting = await visitor.follow(await visitor.authorize(client_id))
+    another = await visitor.get(f"/login?req={visitor.hidden(waiting)['req']}&prompt=login")
+    theirs = await visitor.follow(await visitor.sign_in(another, "bobby"))
+    assert b"bobby" in theirs.body
+    assert (await visitor.decide(consent)).status == 403
+    assert await house.count("oauth_codes") == 0
+    assert (await visitor.decide(theirs)).status == 303

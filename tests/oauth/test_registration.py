@@ -1,0 +1,189 @@
+"""Dynamic registration of public clients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from catshop.limits import OAuthLimits
+from tests.oauth.house import CALLBACK, Clock, House, field_of, json_of, request_of
+
+JSON = {"content-type": "application/json"}
+
+
+async def test_a_public_client_is_registered_and_told_everything(house: House) -> None:
+    """RFC 7591 §3.1, §3.2.1: R1."""
+    answer = await house.register(token_endpoint_auth_method="none")
+    assert answer.status == 201
+    assert field_of(answer, "cache-control") == "no-store"
+    told = json_of(answer)
+    assert len(told["client_id"]) >= 22
+    assert not told["client_id"].startswith("https://")
+    assert "client_secret" not in told
+    assert told["redirect_uris"] == [CALLBACK]
+    assert told["grant_types"] == ["authorization_code", "refresh_token"]
+    assert told["response_types"] == ["code"]
+    assert told["token_endpoint_auth_method"] == "none"
+    assert told["scope"] == "read write"
+    assert await house.count("oauth_clients") == 1
+
+
+async def test_a_client_that_names_no_method_is_public(house: House) -> None:
+    """RFC 7591 §2, §3.2.1; OAuth 2.1 §2.1."""
+    told = json_of(await house.register())
+    assert told["token_endpoint_auth_method"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "error"),
+    [
+        pytest.param({"redirect_uris": ["http://evil.example/cb"]}, "redirect_uri", id="R2"),
+        pytest.param({"redirect_uris": ["javascript:alert(1)"]}, "redirect_uri", id="R3"),
+        pytest.param({"redirect_uris": ["https://a.example/#f"]}, "redirect_uri", id="R4"),
+        pytest.param({"redirect_uris": ["https://a@b.example/"]}, "redirect_uri", id="R5"),
+        pytest.param({"redirect_uris": ["myapp:/cb"]}, "redirect_uri", id="R6"),
+        pytest.param({"redirect_uris": []}, "redirect_uri", id="R7-empty"),
+        pytest.param({"redirect_uris": None}, "redirect_uri", id="R7-absent"),
+        pytest.param({"redirect_uris": CALLBACK}, "redirect_uri", id="R7-string"),
+        pytest.param({"redirect_uris": [CALLBACK, 7]}, "redirect_uri", id="R7-number"),
+        pytest.param({"redirect_uris": [CALLBACK] * 21}, "redirect_uri", id="R7-many"),
+        pytest.param({"grant_types": ["implicit"]}, "metadata", id="R9-implicit"),
+        pytest.param({"grant_types": ["authorization_code", "password"]}, "metadata", id="R9-pass"),
+        pytest.param({"response_types": ["token"]}, "metadata", id="R9-token"),
+        pytest.param({"response_types": ["code", "token"]}, "metadata", id="R9-hybrid"),
+        pytest.param({"grant_types": ["refresh_token"]}, "metadata", id="R10"),
+        pytest.param({"grant_types": "authorization_code"}, "metadata", id="grant-types-string"),
+        pytest.param({"scope": "read admin"}, "metadata", id="R12"),
+        pytest.param({"scope": ["read"]}, "metadata", id="scope-array"),
+        pytest.param({"client_name": "x" * 201}, "metadata", id="R15-long"),
+        pytest.param({"client_name": 7}, "metadata", id="R15-number"),
+        pytest.param({"token_endpoint_auth_method": "client_secret_jwt"}, "metadata", id="R17"),
+        pytest.param({"token_endpoint_auth_method": "x"}, "metadata", id="R17-unknown"),
+        pytest.param(
+            {"token_endpoint_auth_method": "client_secret_basic"}, "metadata", id="secret"
+        ),
+        pytest.param({"application_type": "toaster"}, "metadata", id="application-type"),
+        pytest.param({"application_type": {}}, "metadata", id="application-type-object"),
+    ],
+)
+async def test_what_may_not_be_registered_leaves_nothing(
+    house: House, metadata: dict[str, Any], error: str
+) -> None:
+    """RFC 7591 §2, §2.1, §3.2.2; OAuth 2.1 §10."""
+    wire = {"redirect_uri": "invalid_redirect_uri", "metadata": "invalid_client_metadata"}[error]
+    answer = await house.register(**metadata)
+    assert (answer.status, json_of(answer)["error"]) == (400, wire)
+    assert await house.count("oauth_clients") == 0
+
+
+async def test_a_software_statement_that_nobody_can_verify_is_refused(house: House) -> None:
+    """RFC 7591 §3.2.2: R16."""
+    answer = await house.register(software_statement="e30.e30.")
+    assert json_of(answer)["error"] == "invalid_software_statement"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="R8-empty"),
+        pytest.param(b"{", id="R8-not-json"),
+        pytest.param(b"[]", id="R8-array"),
+        pytest.param(b'{"client_name": "\xff"}', id="R8-utf-8"),
+        pytest.param(b"[" * 60_000, id="R8-deep"),
+    ],
+)
+async def test_what_is_no_json_object_is_no_registration(house: House, body: bytes) -> None:
+    """RFC 7591 §3.2.2: R8."""
+    answer = await house.ask(request_of("POST", "/register", body, JSON))
+    assert (answer.status, json_of(answer)["error"]) == (400, "invalid_client_metadata")
+
+
+async def test_a_registration_of_more_than_64_kib_is_413(house: House) -> None:
+    """RFC 7591 §3.2.2: R8."""
+    answer = await house.register(client_name="x" * 70_000)
+    assert answer.status == 413
+
+
+async def test_a_registration_that_is_not_json_is_415(house: House) -> None:
+    """RFC 7591 §3.1."""
+    answer = await house.post("/register", {"redirect_uris": CALLBACK})
+    assert answer.status == 415
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        pytest.param("<script>alert(1)</script>", "<script>alert(1)</script>", id="R15-script"),
+        pytest.param("Bank\u202e\u2066yM", "BankyM", id="R15-bidi"),
+        pytest.param("  a\u0000 b\n\tc ", "a bc", id="R15-controls"),
+        pytest.param("Katzenladen \U0001f431", "Katzenladen \U0001f431", id="R15-cat"),
+    ],
+)
+async def test_a_name_cannot_turn_the_line_it_stands_in(house: House, name: str, kept: str) -> None:
+    """RFC 7591 §5: R15."""
+    assert json_of(await house.register(client_name=name))["client_name"] == kept
+
+
+async def test_empty_and_null_members_count_as_omitted(house: House) -> None:
+    """RFC 7591 §2; clients send placeholders."""
+    told = json_of(await house.register(scope="", client_name=None, grant_types=None, logo_uri=""))
+    assert told["scope"] == "read write"
+    assert told["client_name"] == ""
+
+
+async def test_openid_scopes_are_dropped_and_the_answer_says_so(house: House) -> None:
+    """RFC 7591 §3.2.1: symptom 14."""
+    told = json_of(await house.register(scope="openid read offline_access"))
+    assert told["scope"] == "read"
+
+
+async def test_a_hundred_registrations_at_once_get_a_hundred_ids(house: House) -> None:
+    """RFC 7591 §5: R19."""
+    ids: set[str] = set()
+
+    async def register() -> None:
+        ids.add(await house.client())
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(100):
+            tasks.start_soon(register)
+    assert len(ids) == await house.count("oauth_clients") == 100
+
+
+class TestAFewAnHour:
+    """With three registrations an hour."""
+
+    @pytest.fixture
+    def limits(self) -> OAuthLimits:
+        return OAuthLimits(registrations_per_hour=3)
+
+    async def test_more_wait_and_others_do_not(self, house: House, clock: Clock) -> None:
+        """RFC 7591 §5: R14."""
+        for _ in range(3):
+            await house.client()
+            clock.forward(60)
+        refused = await house.register()
+        assert refused.status == 429
+        assert json_of(refused)["error"] == "temporarily_unavailable"
+        wait = int(field_of(refused, "retry-after") or "")
+        assert wait == 3600 - 180
+        assert (await house.register(address="192.0.2.2")).status == 201
+        assert await house.count("oauth_clients") == 4
+        clock.forward(wait)
+        assert (await house.register()).status == 201
+
+
+async def test_the_sweeper_forgets_unused_clients_and_keeps_those_with_a_grant(
+    house: House, clock: Clock
+) -> None:
+    """RFC 7591 §5: R14."""
+    await house.user()
+    unused, used = await house.client(), await house.client()
+    clock.forward(86_400)
+    await house.tokens(used)
+    clock.forward(house.settings.limits.unused_client_seconds - 86_400)
+    await house.stores.upkeep.sweep(clock())
+    assert await house.stores.clients.find(unused) is None
+    assert await house.stores.clients.find(used) is not None

@@ -1,0 +1,185 @@
+"""Bearer tokens at the resource: who gets in, and what the others are told."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from catshop.oauth import resource as resource_module
+from catshop.oauth.resource import ResourceServer
+from catshop.protocol.http1.errors import HttpError
+from tests.oauth.house import Clock, House, request_of
+
+PRM = "http://127.0.0.1:8000/.well-known/oauth-protected-resource/mcp"
+
+
+def challenge_of(error: HttpError) -> dict[str, str]:
+    """The members of the Bearer challenge. OAuth 2.1 §5.3.1."""
+    [value] = [value for name, value in error.fields if name == "www-authenticate"]
+    scheme, _, rest = value.partition(" ")
+    assert scheme == "Bearer"
+    found = re.findall(r'(\w+)="([^"\\]*)"', rest)
+    assert ", ".join(f'{name}="{text}"' for name, text in found) == rest
+    return dict(found)
+
+
+async def refused(house: House, *credentials: str, target: str = "/mcp") -> HttpError:
+    """The refusal of a request with these Authorization fields."""
+    fields = tuple(("authorization", text) for text in credentials)
+    with pytest.raises(HttpError) as found:
+        await house.resource.authenticate(request_of("POST", target, fields=fields))
+    return found.value
+
+
+@pytest.fixture
+async def token(house: House) -> str:
+    """An access token of alice for everything."""
+    await house.user()
+    return str((await house.tokens(await house.client()))["access_token"])
+
+
+@pytest.mark.parametrize(
+    "credentials", [pytest.param([], id="S1-none"), pytest.param(["Basic eDp5"], id="S1-basic")]
+)
+async def test_without_a_token_the_way_is_shown_and_no_error_named(
+    house: House, credentials: list[str]
+) -> None:
+    """OAuth 2.1 §5.3, §5.3.2; RFC 9728 §5.1; RFC 9110 §11.4: S1."""
+    error = await refused(house, *credentials)
+    assert error.status == 401
+    assert challenge_of(error) == {"resource_metadata": PRM, "scope": "read write"}
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        pytest.param("Bearer", id="S2-nothing"),
+        pytest.param("Bearer ", id="S2-space"),
+        pytest.param("Bearer a b", id="S2-two"),
+        pytest.param("Bearer \u00e9", id="S2-non-ascii"),
+        pytest.param('Bearer "x"', id="S2-quoted"),
+        pytest.param("Bearer cat_at_unknown", id="S3-unknown"),
+    ],
+)
+async def test_a_token_that_is_none_of_ours_is_invalid(house: House, credentials: str) -> None:
+    """OAuth 2.1 §5.1.1, §5.2, §5.3.2: S2, S3."""
+    error = await refused(house, credentials)
+    assert error.status == 401
+    told = challenge_of(error)
+    assert told["error"] == "invalid_token"
+    assert told["resource_metadata"] == PRM
+    assert told["scope"] == "read write"
+    assert told["error_description"]
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+async def test_the_scheme_has_no_case(house: House, token: str, scheme: str) -> None:
+    """OAuth 2.1 §5.1.1; RFC 9110 §11.4: S7."""
+    fields = {"authorization": f"{scheme} {token}"}
+    principal = await house.resource.authenticate(request_of("POST", "/mcp", fields=fields))
+    assert principal.username == "alice"
+    assert principal.issuer == "http://127.0.0.1:8000"
+
+
+async def test_a_token_expires_also_while_it_is_remembered(
+    house: House, token: str, clock: Clock
+) -> None:
+    """OAuth 2.1 §5.3.2: S3."""
+    clock.forward(899)
+    assert await house.is_good(token)
+    clock.forward(1)
+    error = await refused(house, f"Bearer {token}")
+    assert challenge_of(error)["error"] == "invalid_token"
+    assert "expired 0 s ago" in challenge_of(error)["error_description"]
+
+
+@pytest.mark.parametrize(
+    "audience",
+    [
+        pytest.param("https://other.example/mcp", id="S4-other"),
+        pytest.param("http://127.0.0.1:8000/", id="S4-prefix"),
+        pytest.param("", id="S4-missing"),
+    ],
+)
+async def test_a_token_for_another_resource_is_invalid(
+    house: House, token: str, audience: str
+) -> None:
+    """RFC 8707 §2; MCP 2026-07-28 basic/authorization §token-handling: S4."""
+    await house.database.write(lambda s: s.run("UPDATE oauth_families SET resource = ?", audience))
+    assert challenge_of(await refused(house, f"Bearer {token}"))["error"] == "invalid_token"
+
+
+async def test_a_token_in_the_address_is_not_seen(house: House, token: str) -> None:
+    """OAuth 2.1 §5.1: S5."""
+    error = await refused(house, target=f"/mcp?access_token={token}")
+    assert error.status == 401
+    assert "error" not in challenge_of(error)
+
+
+async def test_two_authorization_fields_are_a_bad_request(house: House, token: str) -> None:
+    """OAuth 2.1 §5.3.2: S6."""
+    error = await refused(house, f"Bearer {token}", f"Bearer {token}")
+    assert error.status == 400
+    assert challenge_of(error)["error"] == "invalid_request"
+
+
+async def test_a_call_that_needs_more_is_told_everything_that_it_needs(
+    house: House, token: str
+) -> None:
+    """OAuth 2.1 §5.3.2; MCP 2026-07-28 basic/authorization §scope-challenge-handling: S8, U1."""
+    principal = replace(await house.call(token), scopes=frozenset())
+    error = house.resource.insufficient(principal, frozenset({"write", "read"}))
+    assert error.status == 403
+    told = challenge_of(error)
+    assert told["error"] == "insufficient_scope"
+    assert told["scope"] == "read write"
+    assert told["resource_metadata"] == PRM
+
+
+async def test_another_process_learns_of_a_revocation_in_seconds(
+    house: House, token: str, clock: Clock
+) -> None:
+    """RFC 7009 §2.1: V8. What is remembered is trusted for five seconds."""
+    await house.call(token)
+    row = await house.database.one("SELECT id FROM oauth_families")
+    assert row is not None
+    await house.stores.grants.revoke_family(str(row["id"]), clock())
+    assert await house.is_good(token), "nobody told this process"
+    clock.forward(5)
+    assert not await house.is_good(token)
+
+
+async def test_a_remembered_token_costs_no_question(house: House, token: str) -> None:
+    """What makes a call fast: storage is asked once in five seconds."""
+    asked: list[str] = []
+    stop = house.trace.observe(lambda event: asked.append(event.name))
+    first = await house.call(token)
+    assert await house.call(token) == first
+    stop()
+    assert asked == ["bearer.valid"] * 2
+    await house.database.close()
+    assert await house.call(token) == first
+
+
+async def test_what_is_remembered_is_bounded(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody fills the memory with tokens."""
+    monkeypatch.setattr(resource_module, "CACHED", 3)
+    await house.user()
+    issued = [
+        await house.administration.issue_token("alice", frozenset({"read"}), 60) for _ in range(6)
+    ]
+    for secret, _ in issued:
+        await house.call(secret.reveal())
+    assert len(house.resource._cache) == len(house.resource._families) == 3
+
+
+async def test_a_token_of_another_database_is_invalid(house: House, token: str) -> None:
+    """OAuth 2.1 §5.2."""
+    await house.database.write(lambda s: s.run("DELETE FROM oauth_access_tokens"))
+    other = ResourceServer(house.settings, house.stores, clock=house.clock, trace=house.trace)
+    with pytest.raises(HttpError):
+        await other.authenticate(
+            request_of("POST", "/mcp", fields={"authorization": f"Bearer {token}"})
+        )
