@@ -19,7 +19,6 @@ from typing import Any
 from mcp.server.connection import Connection
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
 from mcp.server.lowlevel import Server
-from mcp.server.runner import aclose_shielded
 from mcp.server.session import ServerSession
 from mcp.shared.exceptions import MCPError
 from mcp_types import methods as surfaces
@@ -89,13 +88,6 @@ class Dispatcher:
 
         result = await self._through_middleware(serve, context)
         return self._encoder.encode(request.method, version, result)
-
-    async def call_once(self, incoming: Incoming) -> bytes:
-        """`call`, for a connection that lives as long as its one request."""
-        try:
-            return await self.call(incoming)
-        finally:
-            await aclose_shielded(incoming.connection)
 
     async def notify(
         self, message: jsonrpc.Notification, version: str, connection: Connection

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mcp.server.connection import Connection
 from mcp.shared.exceptions import NoBackChannelError
 
 from catshop.kernel import Call, Principal, Unavailable
 from catshop.protocol import jsonrpc, mirrors
+from catshop.protocol.connections import UNDECLARED, EnvelopeConnection
 from catshop.protocol.dispatcher import Dispatcher, Incoming, error_object
 from catshop.protocol.http1 import sse
 from catshop.protocol.http1.errors import HttpError
@@ -40,7 +40,6 @@ from catshop.protocol.jsonrpc import (
 from catshop.protocol.ladder import UNSUPPORTED_VERSION, Envelope, Stateless
 from catshop.protocol.mirrors import HEADER_MISMATCH
 from catshop.protocol.ports import Gate
-from catshop.protocol.versions import STATELESS
 
 MISSING_CAPABILITY: Final = -32021
 """MCP 2026-07-28 basic §error-codes."""
@@ -138,8 +137,8 @@ class StatelessEra:
     async def _accept(self, message: jsonrpc.Request | jsonrpc.Notification) -> Answer:
         """Take a notification; this era defines none from the client. §sending-messages."""
         if isinstance(message, jsonrpc.Notification):
-            connection = Connection.from_envelope(STATELESS[0], None, None)
-            await self._dispatcher.notify(message, STATELESS[0], connection)
+            connection = EnvelopeConnection(UNDECLARED)
+            await self._dispatcher.notify(message, UNDECLARED.version, connection)
         return ACCEPTED
 
     def _admit(
@@ -162,10 +161,7 @@ class StatelessEra:
         envelope: Envelope,
         outlet: ResponseStream,
     ) -> bytes:
-        connection = Connection.from_envelope(
-            envelope.version, envelope.client_info, envelope.client_capabilities
-        )
-        incoming = Incoming(
-            message, envelope.version, connection, outlet, Call(principal, request.id)
-        )
-        return await self._dispatcher.call_once(incoming)
+        connection = EnvelopeConnection(envelope)
+        call = Call(principal, request.id)
+        incoming = Incoming(message, envelope.version, connection, outlet, call)
+        return await self._dispatcher.call(incoming)

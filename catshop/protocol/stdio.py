@@ -23,12 +23,13 @@ from catshop.kernel import Call, Principal, current_exchange
 from catshop.limits import Limits
 from catshop.protocol import jsonrpc, ladder
 from catshop.protocol.channels import ConnectionOutlet, InFlight, Questions
+from catshop.protocol.connections import UNDECLARED, EnvelopeConnection
 from catshop.protocol.dispatcher import Dispatcher, Incoming, error_object
 from catshop.protocol.handshake import initialize
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.jsonrpc import INVALID_REQUEST, Params, RpcError
 from catshop.protocol.ports import Gate
-from catshop.protocol.versions import STATELESS, Era, Revision
+from catshop.protocol.versions import Era, Revision
 
 Write = Callable[[bytes], Awaitable[None]]
 
@@ -140,12 +141,7 @@ class PipeServer:
             raise RpcError(INVALID_REQUEST, "E-SES-04", arrived=message.method[:80])
         envelope = ladder.read_envelope(message)
         ladder.check_version(envelope)
-        connection = Connection.from_envelope(
-            envelope.version,
-            envelope.client_info,
-            envelope.client_capabilities,
-            outbound=self._stateless,
-        )
+        connection = EnvelopeConnection(envelope, self._stateless)
         return Incoming(message, envelope.version, connection, self._stateless, call)
 
     async def _run(self, incoming: Incoming, scope: anyio.CancelScope, exchange: str) -> None:
@@ -178,8 +174,8 @@ class PipeServer:
         if message.method == "notifications/cancelled":
             self._in_flight.cancel((message.params or {}).get("requestId"))
         if self._session is None:
-            connection = Connection.from_envelope(STATELESS[0], None, None)
-            await self._dispatcher.notify(message, STATELESS[0], connection)
+            nobody = EnvelopeConnection(UNDECLARED)
+            await self._dispatcher.notify(message, UNDECLARED.version, nobody)
             return
         revision, connection = self._session
         if message.method == "notifications/initialized":

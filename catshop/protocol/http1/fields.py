@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 TOKEN: Final = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
@@ -23,6 +24,8 @@ _PARAMETER: Final = re.compile(
 )
 _RANGE: Final = re.compile(r"[ \t]*([-!#$%&'*+.^_`|~0-9A-Za-z]+/[-!#$%&'*+.^_`|~0-9A-Za-z]+)")
 _ELEMENT: Final = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*"?)+')
+REMEMBERED: Final = 128
+"""Values whose meaning is remembered: clients say the same thing in every request."""
 _COOKIE_VALUE: Final = re.compile(r"[!#-+\--:<-\[\]-~]*")
 """cookie-octet = visible ASCII without quote, comma, semicolon, backslash. RFC 6265 §4.1.1."""
 
@@ -41,6 +44,7 @@ class MediaType:
         return None if named is None else named.lower()
 
 
+@lru_cache(maxsize=REMEMBERED)
 def parse_media_type(value: str | None) -> MediaType | None:
     """The media type that a Content-Type names; None when it is absent or malformed."""
     match = _RANGE.match(value or "")
@@ -50,6 +54,7 @@ def parse_media_type(value: str | None) -> MediaType | None:
     return None if parameters is None else MediaType(match[1].lower(), parameters)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def accepts(accept: str | None, media_type: str) -> bool:
     """Whether `media_type` is acceptable; the most specific range decides. RFC 9110 §12.5.1.
 
