@@ -38,7 +38,7 @@ from catshop.oauth.settings import OAuthSettings
 from catshop.oauth.throttle import Throttle, Throttled
 from catshop.oauth.tokens import Lifetimes, Mint, Minted
 from catshop.protocol.http1.errors import HttpError
-from catshop.protocol.http1.fields import parse_media_type, split_authorization
+from catshop.protocol.http1.fields import parse_media_type
 from catshop.protocol.http1.guard import Cors
 from catshop.protocol.http1.messages import (
     NO_STORE,
@@ -189,12 +189,9 @@ class AuthorizationServer:
         Whoever tries to prove more than we know is refused: such a client believes itself to be
         another kind than it is registered as.
         """
-        tried = split_authorization(request.fields.one("authorization"))
-        if tried is not None:
-            scheme = 'Basic realm="Cat Shop"'
-            raise InvalidClient(
-                "E-TOKEN-04", arrived=tried[0], fields=(("www-authenticate", scheme),)
-            )
+        if "authorization" in request.fields:
+            basic = ("www-authenticate", 'Basic realm="Cat Shop"')
+            raise InvalidClient("E-TOKEN-04", arrived="an Authorization field", fields=(basic,))
         for name in ("client_secret", "client_assertion"):
             if sent.one(name) is not None:
                 raise InvalidClient("E-TOKEN-04", arrived=name)

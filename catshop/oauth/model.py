@@ -2,7 +2,7 @@
 
 A `Family` is one sign-in and consent: every token that comes of it belongs to it and dies with it.
 Values only; a secret is here at most as its hash. `REFRESH` is the life of a refresh token as a
-table. Next: `ports.py`, which keeps these. OAuth 2.1 §1.1, §1.3, §4.3.
+table. Next: `ports.py`, which keeps these. OAuth 2.1 §1.3, §4.3.
 """
 
 from __future__ import annotations

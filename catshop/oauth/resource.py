@@ -17,7 +17,7 @@ from typing import Final
 
 from catshop.kernel import Clock, Principal, Secret, Trace, Verdict
 from catshop.oauth import audience, scopes
-from catshop.oauth.errors import describe, plain
+from catshop.oauth.errors import describe
 from catshop.oauth.model import Presented
 from catshop.oauth.ports import Stores
 from catshop.oauth.settings import OAuthSettings
@@ -47,12 +47,19 @@ class ResourceServer:
     """Verifies bearer tokens for one resource."""
 
     def __init__(
-        self, settings: OAuthSettings, stores: Stores, *, clock: Clock, trace: Trace
+        self,
+        settings: OAuthSettings,
+        stores: Stores,
+        *,
+        clock: Clock,
+        trace: Trace,
+        challenge: frozenset[str] = CHALLENGED,
     ) -> None:
         self._settings = settings
         self._stores = stores
         self._clock = clock
         self._trace = trace
+        self._challenge = challenge
         self._age = timedelta(seconds=settings.limits.token_cache_seconds)
         self._cache: OrderedDict[str, Remembered] = OrderedDict()
         self._families: dict[str, set[str]] = {}
@@ -109,7 +116,9 @@ class ResourceServer:
             raise self._refuse(400, "E-CHAL-02", "invalid_request", arrived)
         scheme, _, credentials = (sent[0] if sent else "").partition(" ")
         if scheme.lower() != "bearer":
-            raise self._refuse(401, "E-CHAL-01", None, plain(scheme, 20))
+            # What stands there may be a token without its scheme, so it is never shown.
+            arrived = "another Authorization" if sent else "no Authorization"
+            raise self._refuse(401, "E-CHAL-01", None, arrived)
         if not CREDENTIALS.fullmatch(credentials.strip(" ")):
             raise self._refuse(401, "E-CHAL-03", "invalid_token")
         return Secret(credentials.strip(" "))
@@ -148,14 +157,14 @@ class ResourceServer:
         code: str,
         error: str | None,
         arrived: str = "",
-        needed: frozenset[str] = CHALLENGED,
+        needed: frozenset[str] | None = None,
     ) -> HttpError:
         """A refusal with its challenge. Without credentials it names no error. OAuth 2.1 §5.3.2."""
         named = {"error": error, "error_description": describe(code, arrived)} if error else {}
         members = {
             **named,
             "resource_metadata": self._settings.resource_metadata,
-            "scope": scopes.write(needed),
+            "scope": scopes.write(self._challenge if needed is None else needed),
         }
         value = ", ".join(f'{name}="{text}"' for name, text in members.items())
         challenge = ("www-authenticate", f"Bearer {value}")

@@ -71,7 +71,10 @@ async def test_a_client_that_names_no_method_is_public(house: House) -> None:
 async def test_what_may_not_be_registered_leaves_nothing(
     house: House, metadata: dict[str, Any], error: str
 ) -> None:
-    """RFC 7591 §2, §2.1, §3.2.2; OAuth 2.1 §10."""
+    """RFC 7591 §2, §2.1, §3.2.2; OAuth 2.1 §10.
+
+    MCP 2026-07-28 basic/authorization/client-registration §dynamic-client-registration.
+    """
     wire = {"redirect_uri": "invalid_redirect_uri", "metadata": "invalid_client_metadata"}[error]
     answer = await house.register(**metadata)
     assert (answer.status, json_of(answer)["error"]) == (400, wire)
@@ -183,7 +186,11 @@ async def test_the_sweeper_forgets_unused_clients_and_keeps_those_with_a_grant(
     unused, used = await house.client(), await house.client()
     clock.forward(86_400)
     await house.tokens(used)
-    clock.forward(house.settings.limits.unused_client_seconds - 86_400)
+    clock.forward(house.settings.limits.unused_client_seconds - 86_401)
+    await house.stores.upkeep.sweep(clock())
+    assert await house.stores.clients.find(unused) is not None
+    clock.forward(house.settings.limits.family_seconds)
     await house.stores.upkeep.sweep(clock())
     assert await house.stores.clients.find(unused) is None
+    assert await house.count("oauth_families") == 0
     assert await house.stores.clients.find(used) is not None

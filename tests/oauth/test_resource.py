@@ -74,6 +74,16 @@ async def test_a_token_that_is_none_of_ours_is_invalid(house: House, credentials
     assert told["error_description"]
 
 
+@pytest.mark.parametrize("scheme", ["", "Token "])
+async def test_a_token_without_its_scheme_is_not_shown(
+    house: House, token: str, scheme: str
+) -> None:
+    """What is refused may still be a secret."""
+    error = await refused(house, f"{scheme}{token}")
+    assert error.status == 401
+    assert token[:12] not in f"{error} {error.arrived} {error.fields}"
+
+
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 async def test_the_scheme_has_no_case(house: House, token: str, scheme: str) -> None:
     """OAuth 2.1 §5.1.1; RFC 9110 §11.4: S7."""

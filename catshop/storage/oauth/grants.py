@@ -225,6 +225,11 @@ def _revoke(statements: Statements, family_id: str, now: datetime) -> bool:
 
 def _add_family(statements: Statements, family: Family) -> None:
     statements.run(
+        "UPDATE oauth_clients SET used_at = ? WHERE id = ? AND used_at IS NULL",
+        milliseconds(family.created_at),
+        family.client_id,
+    )
+    statements.run(
         "INSERT INTO oauth_families"
         " (id, client_id, user_id, scopes, resource, created_at, expires_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -48,8 +48,8 @@ class Upkeep:
 
 UNUSED_CLIENTS = """
     oauth_clients WHERE created_at <= ?
-    AND NOT EXISTS (SELECT 1 FROM oauth_families f WHERE f.client_id = oauth_clients.id)
+    AND used_at IS NULL
     AND NOT EXISTS (SELECT 1 FROM oauth_codes c WHERE c.client_id = oauth_clients.id)
     AND NOT EXISTS (SELECT 1 FROM oauth_requests r WHERE r.client_id = oauth_clients.id)
 """
-"""Clients without a grant, nor one on its way. One with a live grant is never forgotten."""
+"""Clients that never got a token and have none on its way. A used one is never forgotten."""

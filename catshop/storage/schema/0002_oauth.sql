@@ -11,6 +11,7 @@ CREATE TABLE oauth_users (
     disabled_at BIGINT
 );
 
+-- `used_at` is when the client first got a token; one that never did is forgotten some day.
 CREATE TABLE oauth_clients (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL,
@@ -18,7 +19,8 @@ CREATE TABLE oauth_clients (
     grant_types TEXT NOT NULL,
     scopes TEXT NOT NULL,
     application_type TEXT NOT NULL,
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    used_at BIGINT
 );
 
 -- A request of /authorize until its user has decided; `browser` is the hash of the cookie's value.

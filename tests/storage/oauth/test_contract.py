@@ -430,6 +430,10 @@ async def test_what_has_expired_is_swept_and_what_is_needed_stays(
     }
     assert kept == {"clients": 1, "users": 1, "families": 1, "codes": 1, "refresh_tokens": 1}
     await stores.upkeep.sweep(NOW + timedelta(days=30))
-    for name in ("clients", "families", "codes", "refresh_tokens"):
+    for name in ("families", "codes", "refresh_tokens"):
         assert await count(database, f"oauth_{name}") == 0
     assert await count(database, "oauth_users") == 1
+    assert await stores.clients.find("c1") is not None, "it got a token once"
+    await stores.clients.add(replace(CLIENT, id="c2"))
+    await stores.upkeep.sweep(NOW + timedelta(days=30))
+    assert await stores.clients.find("c2") is None
