@@ -49,8 +49,9 @@ def test_the_words_of_a_code_fit_into_an_oauth_description(code: str) -> None:
     """RFC 6749 §5.2."""
     assert CODE.fullmatch(code)
     for name, words in asdict(explain(code)).items():
-        assert NQCHAR.fullmatch(words), f"{name} of {code}: {words!r}"
-        assert words == words.strip()
+        odd = NQCHAR.sub("", words)
+        assert not odd, f"{name} of {code} has {odd!r}: {words}"
+        assert words == words.strip() != ""
 
 
 @pytest.mark.parametrize("code", catalogue())
