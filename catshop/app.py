@@ -152,7 +152,7 @@ async def open_database(
 
 
 def mint() -> str:
-    """A fresh secret of 256 random bits, in the alphabet of RFC 4648 §5."""
+    """A fresh secret of 256 random bits, in an alphabet that URLs and headers take."""
     return secrets.token_urlsafe(32)
 
 

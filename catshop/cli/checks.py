@@ -1,4 +1,8 @@
-"""`catshop config` and `catshop selfcheck`: what is set, and whether each plane works here."""
+"""`catshop config` and `catshop selfcheck`: what is set, and whether it works here.
+
+The first prints every setting with its origin, the second opens the shop without a socket and asks
+each plane one thing, so that a newcomer sees which one is at fault. Next: `options.py`.
+"""
 
 from __future__ import annotations
 

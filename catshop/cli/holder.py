@@ -1,4 +1,8 @@
-"""Who holds a TCP port, as far as this machine tells: Linux's /proc, and nothing elsewhere."""
+"""Who holds a TCP port, as far as this machine tells.
+
+Linux says it in /proc: the table of sockets names an inode, and one of the processes has it open.
+Elsewhere, and for other people's processes, nobody is named. Next: `serve.py`, which asks.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Options that several commands share, and how they become a `Config`. Next: `config.py`."""
+"""Options that several commands share, and how a command gets to the shop.
+
+Flags become one `Config` together with the environment and the file; a command that needs no
+socket opens the house on it, asks one thing, and leaves. Next: `catshop/config.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""`catshop serve` and `catshop stdio`: run the shop, and say where it is and what to try next."""
+"""`catshop serve` and `catshop stdio`: run the shop.
+
+Says what it is, where its data is and what to try next, once it listens; says who is in the way
+when it cannot. What happens inside is `catshop/app.py`. Next: `holder.py`.
+"""
 
 from __future__ import annotations
 

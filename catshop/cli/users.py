@@ -1,4 +1,8 @@
-"""`catshop user`: accounts, by hand. The rules are those of the sign-up page."""
+"""`catshop user`: accounts, by hand.
+
+The rules are those of the sign-up page; a password is typed without being shown, or read from a
+pipe, and never a command-line argument, where others could see it. Next: `tokens.py`.
+"""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def _typed(model: type[ModelT], raw: object) -> ModelT | None:
 
 
 class _NoChannel(Outbound):
-    """Sends nothing: this era has no channel beside its requests. Streamable HTTP §receiving-messages."""
+    """Sends nothing: this era has no channel beside its requests."""
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None

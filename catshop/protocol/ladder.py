@@ -34,7 +34,7 @@ PROTOCOL_VERSION: Final = "io.modelcontextprotocol/protocolVersion"
 CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"
 CLIENT_CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
 SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
-"""MCP 2026-07-28 basic §meta."""
+"""MCP 2026-07-28 basic §_meta."""
 
 UNSUPPORTED_VERSION: Final = -32022
 """MCP 2026-07-28 basic/versioning §protocol-version-negotiation."""
@@ -45,7 +45,7 @@ JSON: Final = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What a stateless request says of itself, in `params._meta`. MCP 2026-07-28 basic §meta."""
+    """What a stateless request says of itself, in `params._meta`. MCP 2026-07-28 basic §_meta."""
 
     version: str
     client_info: object
@@ -84,7 +84,9 @@ def negotiate_post(fields: Fields) -> None:
 
 
 def negotiate_get(fields: Fields) -> None:
-    """The client reads event streams. MCP 2025-11-25 basic/transports §listening."""
+    """The client reads event streams. MCP 2025-11-25 basic/transports
+    §listening-for-messages-from-the-server.
+    """
     accept = fields.get("accept")
     if not accepts(accept, EVENT_STREAM):
         raise HttpError(406, "E-MCP-03", arrived=f"Accept: {accept}")
@@ -142,7 +144,7 @@ def _stateless(fields: Fields, message: Message) -> Stateless:
 
 
 def read_envelope(message: Request) -> Envelope:
-    """The envelope, with the members that every request must carry. MCP 2026-07-28 basic §meta."""
+    """The envelope, with the members that every request must carry. MCP 2026-07-28 basic §_meta."""
     meta = (message.params or {}).get("_meta")
     if not isinstance(meta, Mapping):
         raise RpcError(INVALID_PARAMS, "E-MCP-06", arrived="no params._meta")

@@ -3,7 +3,7 @@
 A gateway routes by `Mcp-Method`, `Mcp-Name` and `Mcp-Param-*` without reading the body; a server
 that executes the body without comparing lets one request be two. Values outside plain ASCII travel
 as `=?base64?...?=`, and only the canonical encoding counts. Pure; knows no cats and no sockets.
-Next: `ladder.py`. MCP 2026-07-28 basic/transports/streamable-http §request-metadata.
+Next: `ladder.py`. MCP 2026-07-28 basic/transports/streamable-http §standard-request-headers.
 """
 
 from __future__ import annotations

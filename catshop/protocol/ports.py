@@ -23,7 +23,7 @@ class Gate(Protocol):
     def authorize(self, principal: Principal, method: str, params: Mapping[str, object]) -> None:
         """Let the call pass, or raise HttpError 403 naming every scope that it needs.
 
-        MCP 2026-07-28 basic/authorization §runtime-insufficient-scope-errors.
+        MCP 2026-07-28 basic/authorization §scope-challenge-handling.
         """
         ...
 

@@ -3,7 +3,7 @@
 The SDK's surface of the negotiated revision decides which members exist; a stateless result also
 says how it ended (`resultType`), for how long it may be kept (`ttlMs`, `cacheScope`) and who made
 it. A result whose model is frozen cannot change, so it is encoded once and remembered. Knows no
-transport. Next: `dispatcher.py`. MCP 2026-07-28 basic §resulttype, server/utilities/caching.
+transport. Next: `dispatcher.py`. MCP 2026-07-28 basic §responses, server/utilities/caching.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ STATUS: Final[Mapping[object, int]] = {
 }
 """The status that goes with an error code; any other code is the handler's own and comes with 200.
 
-MCP 2026-07-28 basic/transports/streamable-http §request-metadata, §server-validation.
+MCP 2026-07-28 basic/transports/streamable-http §protocol-version-header, §server-validation.
 """
 
 ACCEPTED: Final = Answer(202)

@@ -14,7 +14,7 @@ from typing import Final
 
 
 class Era(Enum):
-    """How a revision begins a conversation. MCP 2026-07-28 basic/versioning §terminology."""
+    """How a revision begins a conversation. MCP 2026-07-28 basic/versioning."""
 
     HANDSHAKE = "handshake"
     STATELESS = "stateless"

@@ -1,4 +1,8 @@
-"""The tools that fill a cart. They need a user, because a cart belongs to one."""
+"""The tools that fill a cart: add, view, change, remove.
+
+They need a user, because a cart belongs to one, and they never read another's. What they refuse,
+they refuse in the words that the first Cat Shop used. Next: `orders.py`, which sells it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What every tool works with: the three stores, the numbers, and time and chance as arguments."""
+"""What every tool works with: the stores, the numbers, time and chance.
+
+A `Shop` is built once and shared by all calls; a `ToolCall` is one call of one tool, with whoever
+made it. Knows no wire: progress is a promise that the transport keeps. Next: `registry.py`.
+"""
 
 from __future__ import annotations
 

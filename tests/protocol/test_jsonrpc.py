@@ -128,7 +128,7 @@ def test_an_error_without_a_readable_id_has_none() -> None:
     """MCP 2026-07-28 basic §error-responses."""
     error = json.loads(jsonrpc.error_response(RpcError(-32700, "E-RPC-01", arrived="x")))
     assert "id" not in error
-    assert error["error"]["data"]["section"] == "JSON-RPC 2.0 §5.1"
+    assert error["error"]["data"]["section"] == "JSON-RPC 2.0 section 5.1"
 
 
 def fault(body: bytes) -> int | None:

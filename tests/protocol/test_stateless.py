@@ -32,7 +32,7 @@ def code(response: httpx2.Response) -> tuple[int, int]:
 
 
 async def test_a_call_needs_no_handshake_and_no_session() -> None:
-    """A000-10. MCP 2026-07-28 basic §statelessness."""
+    """A000-10. MCP 2026-07-28 basic §statelessness, MCP 2026-07-28 basic §responses."""
     async with hosting(Fixture().build()) as host:
         response = await host.modern("tools/list")
     result = response.json()["result"]
@@ -122,7 +122,7 @@ async def test_an_unsupported_version_is_told_what_is_supported() -> None:
 
 @pytest.mark.parametrize("missing", ["MCP-Protocol-Version", "Mcp-Method", "Mcp-Name"])
 async def test_a_required_field_that_is_missing_is_a_mismatch(missing: str) -> None:
-    """K1, K3, K4. MCP 2026-07-28 basic/transports/streamable-http §server-validation."""
+    """K1, K3, K4. MCP 2026-07-28 basic/transports/streamable-http §standard-request-headers."""
     fields = {"MCP-Protocol-Version": MODERN, "Mcp-Method": "tools/call", "Mcp-Name": "echo"}
     del fields[missing]
     params = {"name": "echo", "_meta": ENVELOPE}
@@ -206,6 +206,14 @@ async def test_a_handlers_own_error_goes_out_as_it_is() -> None:
         response = await host.modern("tools/call", {"name": "refuse"})
     error = response.json()["error"]
     assert (response.status_code, error["code"], error["data"]) == (200, -31000, {"why": "moon"})
+
+
+async def test_a_capability_that_the_client_lacks_is_a_bad_request() -> None:
+    """K9. MCP 2026-07-28 basic §error-codes."""
+    async with hosting(Fixture().build()) as host:
+        response = await host.modern("tools/call", {"name": "need"})
+    assert code(response) == (400, -32021)
+    assert response.json()["error"]["data"] == {"requiredCapabilities": {"elicitation": {}}}
 
 
 async def test_a_fault_of_ours_shows_nothing_of_its_inside(

@@ -123,3 +123,8 @@ class Fixture:
     async def refuse(self, _ctx: Context, _arguments: dict[str, Any]) -> CallToolResult:
         """Refuse with an error of the handler's own."""
         raise MCPError(-31000, "no cats today", {"why": "moon"})
+
+    async def need(self, _ctx: Context, _arguments: dict[str, Any]) -> CallToolResult:
+        """Need what the client did not say it has."""
+        required = {"requiredCapabilities": {"elicitation": {}}}
+        raise MCPError(-32021, "elicitation is needed", required)

@@ -111,7 +111,7 @@ CallTool = Callable[..., Awaitable[CallToolResult]]
 async def test_what_does_not_fit_is_named_with_its_pointer(
     call: CallTool, name: str, arguments: dict[str, object], said: str
 ) -> None:
-    """MCP 2026-07-28 server/tools §error-handling: a tool error, so that the model can correct."""
+    """RFC 6901 §3, MCP 2026-07-28 server/tools §error-handling: a tool error, to be corrected."""
     result = await call(name, **arguments)
     assert result.is_error
     assert result.structured_content == {"error": said}

@@ -1,4 +1,8 @@
-"""`tools.ports.Carts` in SQL. What may race is one statement: it adds, and it refuses too many."""
+"""The port `tools.ports.Carts` in SQL: what each user is about to buy.
+
+What may race is one statement: it adds, and it refuses too many, so that two calls at once cannot
+both see room for the last of a product. Knows no tools. Next: `orders.py`, which empties a cart.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""`tools.ports.Catalog` in SQL. The shelf is read again only when the catalog has a new edition."""
+"""The port `tools.ports.Catalog` in SQL: what is sold.
+
+The shelf is kept in memory and read again only when the catalog has a new edition, which any
+process may have made. Knows no tools and no prices in anybody's cart. Next: `carts.py`.
+"""
 
 from __future__ import annotations
 

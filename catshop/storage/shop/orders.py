@@ -1,5 +1,7 @@
-"""`tools.ports.Orders` in SQL. A cart is taken by one statement, `DELETE ... RETURNING`: whoever
-gets its rows writes the order, and everybody else finds nothing to order.
+"""The port `tools.ports.Orders` in SQL: what was bought, at the price of that moment.
+
+A cart is taken by one statement, `DELETE ... RETURNING`: whoever gets its rows writes the order,
+and everybody else finds nothing to order. Knows no tools. Next: `catshop/tools/orders.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Rows into the shop's words. Parse, don't validate: the tables have checked what they hold."""
+"""Rows into the shop's words.
+
+Parse, don't validate: the tables have checked what they hold, so a row that does not fit is a
+fault of the schema and may fail here. Next: `catshop/tools/model.py`, for the words.
+"""
 
 from __future__ import annotations
 
