@@ -77,7 +77,7 @@ class Endpoint:
     async def _dispatch(
         self, request: Request, principal: Principal, body: bytes
     ) -> Answer | Streamed:
-        verdict = ladder.climb(request.fields, body, self._limits.rpc)
+        verdict = ladder.climb(request.fields, body, self._limits.rpc, self._trace)
         if isinstance(verdict, Stateless):
             self._require(Era.STATELESS, verdict.message)
             return await self._stateless.post(request, principal, verdict)

@@ -9,10 +9,11 @@ MCP 2026-07-28 basic/transports/streamable-http, MCP 2025-11-25 basic/transports
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from catshop.kernel import Trace, Verdict
 from catshop.limits import RpcLimits
 from catshop.protocol import mirrors
 from catshop.protocol.http1.errors import HttpError
@@ -95,13 +96,13 @@ def negotiate_get(fields: Fields) -> None:
 # --- Rungs after the body ---
 
 
-def climb(fields: Fields, body: bytes, limits: RpcLimits) -> Stateless | Handshake:
+def climb(fields: Fields, body: bytes, limits: RpcLimits, trace: Trace) -> Stateless | Handshake:
     """The message and its era. RpcError from the first rung that breaks."""
     message = parse(body, limits)
     try:
         if era(fields, message) is Era.HANDSHAKE:
             return Handshake(message, _handshake_version(fields))
-        return _stateless(fields, message)
+        return _stateless(fields, message, trace)
     except RpcError as error:
         error.id = message.id if isinstance(message, Request) else None
         raise
@@ -131,15 +132,21 @@ def _handshake_version(fields: Fields) -> str | None:
     return values[0] if values else None
 
 
-def _stateless(fields: Fields, message: Message) -> Stateless:
-    """The rungs of the 2026-07-28 era: envelope, mirrored fields, version."""
+def _stateless(fields: Fields, message: Message, trace: Trace) -> Stateless:
+    """The rungs of the 2026-07-28 era. A notification has no envelope, so it has no rungs."""
     if isinstance(message, Response):
         raise RpcError(INVALID_REQUEST, "E-MCP-05")
     if isinstance(message, Notification):
         return Stateless(message, None)
     envelope = read_envelope(message)
-    _check_mirrors(fields, message, envelope)
-    check_version(envelope)
+    for rung in RUNGS:
+        try:
+            rung(fields, message, envelope)
+        except RpcError as error:
+            trace.check(rung.__name__, Verdict.NO, arrived=error.arrived)
+            raise
+        if trace.observed:
+            trace.check(rung.__name__, Verdict.OK)
     return Stateless(message, envelope)
 
 
@@ -157,21 +164,48 @@ def read_envelope(message: Request) -> Envelope:
     return Envelope(version, meta.get(CLIENT_INFO), meta[CLIENT_CAPABILITIES])
 
 
-def _check_mirrors(fields: Fields, message: Request, envelope: Envelope) -> None:
-    """Version, method and name say the same in the fields as in the body. §server-validation."""
+def version_is_mirrored(fields: Fields, _message: Request, envelope: Envelope) -> None:
+    """The header field says the version of the body. §protocol-version-header."""
     version = mirrors.single(fields, "mcp-protocol-version", "E-MIRROR-01")
     if version != envelope.version:
         raise mirrors.mismatch("E-MIRROR-01", f"{version[:40]!a} but {envelope.version[:40]!a}")
+
+
+def method_is_mirrored(fields: Fields, message: Request, _envelope: Envelope) -> None:
+    """The header field says the method of the body, in its case. §case-sensitivity."""
     method = mirrors.single(fields, "mcp-method", "E-MIRROR-02")
     if method != message.method:
         raise mirrors.mismatch("E-MIRROR-02", f"{method[:80]!a} but {message.method[:80]!a}")
+
+
+def name_is_mirrored(fields: Fields, message: Request, _envelope: Envelope) -> None:
+    """The header field says the name or the uri of the body. §standard-request-headers."""
     mirrors.check_name(message.method, message.params or {}, fields)
 
 
-def check_version(envelope: Envelope) -> None:
+def version_is_served(_fields: Fields, _message: Request, envelope: Envelope) -> None:
     """The version is one that we serve in this era. MCP 2026-07-28 basic/versioning."""
+    check_version(envelope)
+
+
+def check_version(envelope: Envelope) -> None:
+    """The same, for a transport that has no fields."""
     if envelope.version not in STATELESS:
         wanted = {"supported": list(STATELESS), "requested": envelope.version}
         raise RpcError(
             UNSUPPORTED_VERSION, "E-MCP-07", arrived=envelope.version[:40], required=wanted
         )
+
+
+Rung = Callable[[Fields, Request, Envelope], None]
+
+RUNGS: Final[tuple[Rung, ...]] = (
+    version_is_mirrored,
+    method_is_mirrored,
+    name_is_mirrored,
+    version_is_served,
+)
+"""Mirrors before support: who contradicts himself is told so, before he is told what we speak.
+
+MCP 2026-07-28 basic/transports/streamable-http §server-validation.
+"""
