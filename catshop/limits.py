@@ -120,8 +120,6 @@ class OAuthLimits:
     """Failed sign-ins from one address, whatever the account."""
     login_window_seconds: int = 900
     """The time over which failures are counted."""
-    token_failures: int = 20
-    """Failed client authentications of one client from one address in the same window."""
     password_length: int = 1024
     """Longest password, in characters."""
     password_minimum: int = 8

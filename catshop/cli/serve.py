@@ -22,7 +22,7 @@ import typer
 from catshop import __version__, app
 from catshop.cli.holder import holder_of
 from catshop.cli.options import ConfigOption, DatabaseOption, IssuerOption, configured, run
-from catshop.config import Backend, Config, Era
+from catshop.config import Backend, Config, Era, load
 from catshop.inspector.printer import Printer
 from catshop.kernel import Principal, Trace
 from catshop.oauth.administration import Mistake
@@ -87,7 +87,7 @@ def _announce(config: Config) -> None:
     program = _program()
     where = Path(config.database).resolve()
     flags = "" if config.database == "catshop.db" else f" --database {shlex.quote(str(where))}"
-    if config.issuer != Config().issuer:
+    if config.issuer != load().issuer:
         flags += f" --issuer {config.issuer}"
     typer.echo(
         f"""

@@ -81,9 +81,18 @@ class Redactor:
                 return self.form(body.decode("utf-8"))
             if kind == "application/json" or kind.endswith("+json"):
                 return json.dumps(self.document(json.loads(body)), ensure_ascii=False)
+            if kind == "text/event-stream":
+                return " ".join(map(self._event_line, body.decode("utf-8").splitlines()))
         except (ValueError, RecursionError):
             return f"{len(body)} octets that are not {kind}"
         return f"{len(body)} octets of {self.text(kind) or 'no declared type'}"
+
+    def _event_line(self, line: str) -> str:
+        """One line of a server-sent event; what is JSON in it, member by member."""
+        name, colon, data = line.partition(": ")
+        if name != "data" or not data.startswith("{"):
+            return self.text(line)
+        return name + colon + json.dumps(self.document(json.loads(data)), ensure_ascii=False)
 
     def form(self, text: str) -> str:
         """Form parameters or a query, each name decoded before it is judged."""

@@ -85,7 +85,7 @@ class Endpoint:
         return await self._handshake.post(request, principal, verdict)
 
     def _require(self, era: Era, message: jsonrpc.Message) -> None:
-        """The era is served here. MCP 2026-07-28 basic/versioning §backward-compatibility."""
+        """The era is served here. MCP 2026-07-28 basic/versioning."""
         if era in self._eras:
             return
         supported = [revision.name for revision in REVISIONS if revision.era in self._eras]

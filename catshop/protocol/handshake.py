@@ -101,7 +101,7 @@ class SessionStream:
     async def close_connection(self) -> None:
         """End the connection but not the stream; the client comes back for the rest.
 
-        MCP 2025-11-25 basic/transports §sending-messages, rule 6.
+        MCP 2025-11-25 basic/transports §sending-messages-to-the-server, rule 6.
         """
         stream = self._stream or await self._begin()
         if self._reader is not None:

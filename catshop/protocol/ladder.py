@@ -109,7 +109,7 @@ def climb(fields: Fields, body: bytes, limits: RpcLimits, trace: Trace) -> State
 
 
 def era(fields: Fields, message: Message) -> Era:
-    """Which era a message belongs to. MCP 2026-07-28 basic/versioning §backward-compatibility.
+    """Which era a message belongs to. MCP 2026-07-28 basic/versioning.
 
     The header field decides when it names a revision; a message that carries the envelope is of
     the stateless era whatever the field says, so that its field can be found wrong.

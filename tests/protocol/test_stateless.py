@@ -369,7 +369,7 @@ async def test_a_call_that_lacks_a_scope_never_reaches_its_handler() -> None:
 
 
 async def test_an_era_that_is_switched_off_says_what_is_served() -> None:
-    """MCP 2026-07-28 basic/versioning §backward-compatibility."""
+    """MCP 2026-07-28 basic/versioning."""
     async with hosting(Fixture().build(), eras=frozenset({Era.HANDSHAKE})) as host:
         response = await host.modern("tools/list")
     assert code(response) == (400, -32022)

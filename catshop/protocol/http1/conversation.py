@@ -139,6 +139,7 @@ class Conversation:
         request_id = service.new_id()
         current_exchange.set(request_id)
         exchange = Exchange(service, self._connection, self._wire, tasks, request_id)
+        exchange.content_type = head.fields.get("content-type") or ""
         request = Request(head, exchange, request_id, self._address, service.limits.body)
         note_request(service.trace, head)
         began = time.perf_counter()
@@ -150,7 +151,7 @@ class Conversation:
                 raise
         finally:
             seconds = time.perf_counter() - began
-            note_answer(service.trace, request, exchange.status, seconds)
+            note_answer(service.trace, request, exchange.status, seconds, exchange.answer)
 
     async def _conclude(
         self, exchange: Exchange, outcome: Answer | Streamed, scope: anyio.CancelScope
@@ -179,7 +180,7 @@ class Conversation:
             log.exception("%s failed", common.request_id)
             answer = render(HttpError(500, "E-HTTP-50"), common.request_id)
             octets = self._connection.answer(answer, common)
-        exchange.status = answer.status
+        exchange.status, exchange.answer = answer.status, answer
         return octets
 
     async def _refuse(self, error: HttpError) -> Parting:

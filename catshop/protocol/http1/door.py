@@ -70,10 +70,20 @@ def note_request(trace: Trace, head: Head) -> None:
         trace.note(Kind.HTTP, "request", method=head.method, path=head.path, fields=shown)
 
 
-def note_answer(trace: Trace, request: Request, status: int, seconds: float) -> None:
+def note_body(trace: Trace, content_type: str, body: bytes) -> None:
+    """Show the body of a request, once somebody has read it; the observer hides its secrets."""
+    trace.note(Kind.HTTP, "body", content_type=content_type, body=body)
+
+
+def note_answer(
+    trace: Trace, request: Request, status: int, seconds: float, answer: Answer | None = None
+) -> None:
     """One line a request: what, how it ended, how long, which. No query: it may hold codes."""
     if trace.observed:
-        trace.note(Kind.HTTP, "answer", status=status)
+        fields = dict(answer.fields) if answer else {}
+        shown = {n: Secret(v) if n in SECRET_FIELDS else v for n, v in fields.items()}
+        body = answer.body if answer else b""
+        trace.note(Kind.HTTP, "answer", status=status, fields=shown, body=body)
     if log.isEnabledFor(logging.INFO):
         notes = "".join(f" {name}={value}" for name, value in request.notes.items())
         line = (request.head.method, request.head.path, status or "gone", seconds * 1000)

@@ -24,8 +24,9 @@ from catshop.protocol.http1.connection import (
     NeedData,
     Refusal,
 )
+from catshop.protocol.http1.door import note_body
 from catshop.protocol.http1.errors import HttpError
-from catshop.protocol.http1.messages import ClientGone, Handler, Leave
+from catshop.protocol.http1.messages import Answer, ClientGone, Handler, Leave
 from catshop.protocol.http1.responses import Common
 from catshop.protocol.http1.streaming import Stream
 from catshop.protocol.http1.wire import Wire
@@ -60,8 +61,10 @@ class Exchange:
         self._tasks = tasks
         self._id = request_id
         self._body: bytes | None = None
+        self.content_type = ""
         self.stream: Stream | None = None
         self.status = 0
+        self.answer: Answer | None = None
 
     @property
     def common(self) -> Common:
@@ -72,6 +75,8 @@ class Exchange:
         """The whole body, read once; refused as soon as it is known to be longer than `limit`."""
         if self._body is None:
             self._body = await self._read(limit)
+            if self._service.trace.observed and self._body:
+                note_body(self._service.trace, self.content_type, self._body)
         if len(self._body) > limit:
             raise _too_large(len(self._body))
         return self._body
@@ -91,6 +96,8 @@ class Exchange:
         events = any(n == "content-type" and v.startswith(sse.MEDIA_TYPE) for n, v in fields)
         limits = self._service.limits
         self.stream = Stream(self._wire, self._connection, limits, comments=events)
+        if self._service.trace.observed:
+            self.answer = Answer(status, fields)
         self._tasks.start_soon(self.stream.attend, leave, self._tasks.cancel_scope.cancel)
         return self.stream
 

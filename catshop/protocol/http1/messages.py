@@ -105,7 +105,7 @@ class Leave(Enum):
     CANCELS = "cancels"
     """The handler is cancelled (MCP 2026-07-28 basic/transports/streamable-http §cancellation)."""
     CONTINUES = "continues"
-    """The handler runs on, unheard (MCP 2025-11-25 basic/transports §sending-messages)."""
+    """The handler runs on, unheard (MCP 2025-11-25 basic/transports)."""
 
 
 class ClientGone(Exception):

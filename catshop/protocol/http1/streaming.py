@@ -55,6 +55,7 @@ class Stream:
             if self._flow is not Flow.OPEN:
                 raise ClientGone
             await self._write(self._connection.stream_part(data))
+            self._wire.note_event(data)
 
     async def close(self) -> None:
         """End the body and the connection while the handler runs on. Idempotent."""

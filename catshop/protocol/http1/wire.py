@@ -14,6 +14,8 @@ from catshop.limits import HttpLimits
 from catshop.protocol.http1.messages import ClientGone
 
 _BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
+_UVLOOP_CLOSED = RuntimeError
+"""What uvloop raises where asyncio raises OSError: its transport was closed a moment before."""
 
 
 class Wire:
@@ -69,8 +71,13 @@ class Wire:
     async def _end(self) -> None:
         try:
             await self._stream.send_eof()
-        except _BROKEN as error:
+        except (*_BROKEN, _UVLOOP_CLOSED) as error:
             raise ClientGone from error
+
+    def note_event(self, data: bytes) -> None:
+        """Show one piece of a stream to the observers."""
+        if self._trace.observed:
+            self._trace.note(Kind.HTTP, "event", content_type="text/event-stream", body=data)
 
     def _note(self, name: str, octets: bytes) -> None:
         """Octets may hold tokens and passwords, so an observer gets them as a secret."""

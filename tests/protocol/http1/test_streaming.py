@@ -153,7 +153,7 @@ async def test_where_leaving_cancels_the_handler_is_cancelled_within_a_second(
 async def test_where_leaving_changes_nothing_the_handler_runs_on_unheard(
     open_shop: Opener, read_until: Reader
 ) -> None:
-    """Row H55. MCP 2025-11-25 basic/transports §sending-messages."""
+    """Row H55. MCP 2025-11-25 basic/transports §sending-messages-to-the-server."""
     handler = Endless(Leave.CONTINUES)
     async with open_shop(handler, LIMITS) as shop:
         stream = await shop.connect()
