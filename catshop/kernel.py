@@ -185,3 +185,59 @@ class Trace:
         """Tell the observers how a named check ended."""
         if self._observers:
             self.note(Kind.CHECK, name, verdict=verdict, **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceUpdated:
+    """What a URI names is not what it was.
+
+    `owner` is a `Principal.key` when only that principal may learn of it, even that it exists.
+    """
+
+    uri: str
+    owner: tuple[str, str, str | None] | None = None
+
+
+class Listing(StrEnum):
+    """A list whose entries a client may have read, by the member of the wire."""
+
+    TOOLS = "tools"
+    PROMPTS = "prompts"
+    RESOURCES = "resources"
+
+
+@dataclass(frozen=True, slots=True)
+class ListChanged:
+    """A list has other entries than it had."""
+
+    kind: Listing
+
+
+Change = ResourceUpdated | ListChanged
+
+
+class Changes:
+    """Tells whoever listens in this process that something has changed.
+
+    Who publishes and who listens never meet: a listener is called at once, in order, and must not
+    wait; what has to wait belongs into a queue of its own.
+    """
+
+    __slots__ = ("_listeners",)
+
+    def __init__(self) -> None:
+        self._listeners: tuple[Callable[[Change], None], ...] = ()
+
+    def publish(self, change: Change) -> None:
+        """Tell every listener of one change, after it has become true."""
+        for listener in self._listeners:
+            listener(change)
+
+    def listen(self, listener: Callable[[Change], None]) -> Callable[[], None]:
+        """Hand every later change to `listener`; call what is returned to stop."""
+        self._listeners = (*self._listeners, listener)
+
+        def stop() -> None:
+            self._listeners = tuple(kept for kept in self._listeners if kept is not listener)
+
+        return stop
