@@ -84,6 +84,11 @@ class Principal:
         """What a session or a subscription belongs to: the same user through the same client."""
         return (self.client_id, self.issuer, self.subject)
 
+    @property
+    def user(self) -> tuple[str, str | None]:
+        """What a cart belongs to: the same user through whatever client."""
+        return (self.issuer, self.subject)
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -191,11 +196,16 @@ class Trace:
 class ResourceUpdated:
     """What a URI names is not what it was.
 
-    `owner` is a `Principal.key` when only that principal may learn of it, even that it exists.
+    `owner` is a `Principal.key` when only that principal may learn of it, even that it exists; or
+    a `Principal.user`, when that user may, through whatever client.
     """
 
     uri: str
-    owner: tuple[str, str, str | None] | None = None
+    owner: tuple[str | None, ...] | None = None
+
+    def concerns(self, principal: Principal) -> bool:
+        """Whether this principal may learn of it."""
+        return self.owner in {None, principal.key, principal.user}
 
 
 class Listing(StrEnum):

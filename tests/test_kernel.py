@@ -2,7 +2,40 @@
 
 from __future__ import annotations
 
-from catshop.kernel import Change, Changes, ListChanged, Listing, ResourceUpdated
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from catshop.kernel import Change, Changes, ListChanged, Listing, Principal, ResourceUpdated
+
+ALICE = Principal(
+    issuer="https://shop.test",
+    subject="alice",
+    username=None,
+    client_id="one",
+    audience="https://shop.test/mcp",
+    scopes=frozenset(),
+    token_id="t",
+    expires_at=datetime(2026, 11, 20, tzinfo=UTC),
+)
+
+
+@pytest.mark.parametrize(
+    ("owner", "learn"),
+    [
+        pytest.param(None, [True, True, True], id="everybody"),
+        pytest.param(ALICE.key, [True, False, False], id="one-client-of-one-user"),
+        pytest.param(ALICE.user, [True, True, False], id="one-user"),
+    ],
+)
+def test_a_change_that_belongs_to_somebody_concerns_nobody_else(
+    owner: tuple[str | None, ...] | None, learn: list[bool]
+) -> None:
+    """Security case S16: what belongs to another user is not there."""
+    other_client, other_user = replace(ALICE, client_id="two"), replace(ALICE, subject="bob")
+    change = ResourceUpdated("cat://1", owner)
+    assert [change.concerns(who) for who in (ALICE, other_client, other_user)] == learn
 
 
 def test_every_listener_hears_every_later_change_in_order() -> None:
