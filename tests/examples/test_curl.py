@@ -97,4 +97,18 @@ def test_a_walk_stops_at_the_first_surprise(tmp_path: Path) -> None:
         done = walk(tmp_path, shop.url)
     assert done.returncode == 1
     assert "step 8, Open an account and sign in: the status must be 303" in done.stderr
-    assert "E-LOGIN-09" in done.stderr or "sign-up" in done.stderr.lower()
+    assert "No new accounts are made here" in done.stderr
+
+
+def test_the_trace_of_a_walk_shows_every_check_and_no_secret(tmp_path: Path) -> None:
+    """Codes, tokens, cookies, verifiers and passwords pass, and none of them is printed."""
+    with serving(tmp_path, "--trace") as shop:
+        said = walk(tmp_path, shop.url).stdout
+        shown = shop.log.read_text()
+    secrets = set(re.findall(r"cat_(?:at|rt|ac)_[\w.-]+", said)) | set(
+        re.findall(r"^ *(?:\$ )?CSRF=(\S+)$", said, re.MULTILINE)
+    )
+    assert len(secrets) > 8
+    assert [secret for secret in secrets if secret in shown] == []
+    for check in ("pkce.s256", "bearer.valid", "form.token", "login", "tools/call"):
+        assert check in shown
