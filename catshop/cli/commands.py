@@ -18,6 +18,7 @@ from catshop.cli import checks, serve, tokens, users
 from catshop.config import ConfigError
 from catshop.kernel import Unavailable
 from catshop.oauth.administration import Mistake
+from catshop.oauth.errors import OAuthError
 from catshop.storage.faults import StartRefused
 from catshop.tools.products import CatalogRefused
 
@@ -62,7 +63,14 @@ def _say(error: BaseException) -> Iterator[str]:
     match error:
         case ConfigError() | StartRefused() | CatalogRefused() | serve.PortTaken():
             yield f"catshop: {error}"
-        case Mistake() | Unavailable():
-            words = explain(error.code)
-            arrived = error.arrived if isinstance(error, Mistake) else error.detail
-            yield f"catshop: {words.title} ({arrived}). Expected {words.expected}. {words.fix}."
+        case Mistake():
+            yield _told(error.code, error.arrived)
+        case OAuthError():
+            yield _told(error.reference, error.arrived)
+        case Unavailable():
+            yield _told(error.code, error.detail)
+
+
+def _told(code: str, arrived: str) -> str:
+    words = explain(code)
+    return f"catshop: {words.title} ({arrived}). Expected {words.expected}. {words.fix}."
