@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -96,6 +96,9 @@ class Call:
 
     principal: Principal
     exchange: str
+    over: Callable[[], Awaitable[None]] | None = None
+    """Returns when a call that stays open should end by itself: the server stops, or the token has
+    ended. None where nothing but the client ends it."""
 
 
 class Unavailable(Exception):

@@ -63,7 +63,7 @@ IMPURE: Final = frozenset({"anyio", "asyncio", "random", "secrets", "socket", "t
 ONE_PLACE: Final = {
     "argon2": ("catshop/oauth/passwords.py",),
     "h11": ("catshop/protocol/http1/",),
-    "itsdangerous": ("catshop/oauth/signing.py",),
+    "itsdangerous": ("catshop/signing.py",),
     "jinja2": ("catshop/oauth/pages/",),
     "jsonschema": ("catshop/tools/",),
     "jwt": ("catshop/oauth/jwt.py",),
