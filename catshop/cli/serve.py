@@ -88,7 +88,7 @@ def _announce(config: Config) -> None:
     where = Path(config.database).resolve()
     flags = "" if config.database == "catshop.db" else f" --database {shlex.quote(str(where))}"
     if config.issuer != load().issuer:
-        flags += f" --issuer {config.issuer}"
+        flags += f" --issuer {shlex.quote(config.issuer)}"
     typer.echo(
         f"""
   Cat Shop {__version__}, an MCP server and its OAuth 2.1 authorization server
