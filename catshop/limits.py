@@ -118,6 +118,8 @@ class OAuthLimits:
     """Failed sign-ins of one account from one address, after which it waits."""
     login_failures_per_address: int = 50
     """Failed sign-ins from one address, whatever the account."""
+    client_failures: int = 20
+    """Failed proofs in the name of one client from one address, after which it waits."""
     login_window_seconds: int = 900
     """The time over which failures are counted."""
     password_length: int = 1024
@@ -164,6 +166,58 @@ class ShopLimits:
     """Characters in a search."""
     repeat_seconds: int = 300
     """A checkout that finds the cart empty within this shows the order that emptied it."""
+    watch_seconds: float = 2.0
+    """Between two looks at whether another process has changed the catalog."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLimits:
+    """What calls that answer later may take."""
+
+    ttl_seconds: float = 3600.0
+    """From a task's creation until it is forgotten; its handler runs no longer either."""
+    poll_milliseconds: int = 500
+    """How long a client is told to wait between two looks at a task."""
+    live: int = 16
+    """Tasks of one user and client that have not ended."""
+    beat_seconds: float = 1.0
+    """How often a process says which tasks it runs, and learns which of them others cancelled."""
+    lease_seconds: float = 10.0
+    """A live task whose process was silent for so long has failed."""
+    settle_seconds: float = 5.0
+    """Writing down how a task ended, when the server stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """What one document of somebody else's server may cost us."""
+
+    seconds: float = 5.0
+    """From the lookup of the name to the last octet."""
+    introspection_seconds: float = 10.0
+    """The same for the question whether a token is good, which a caller waits for."""
+    octets: int = 5120
+    """A client's metadata document; the draft recommends 5 kilobytes."""
+    key_octets: int = 65_536
+    """A key set, an issuer's metadata, or an answer about a token."""
+    at_once: int = 8
+    """Documents on their way at the same time."""
+    per_host: int = 2
+    """Of those, from one host."""
+    waiting: int = 32
+    """Further ones that may wait for their turn."""
+    kept: int = 1000
+    """Client documents that are remembered; the least recently used goes first."""
+    shortest_seconds: int = 60
+    """A document that may be kept at all is kept so long, however briefly its sender wishes."""
+    longest_seconds: int = 86_400
+    """No document is trusted for longer."""
+    key_seconds: int = 300
+    """An issuer's keys are fetched anew after this, so that a key that was taken back is."""
+    key_pause_seconds: int = 60
+    """Between two fetches of one issuer's keys, however many unknown ones are presented."""
+    key_grace_seconds: int = 86_400
+    """Keys that cannot be fetched anew are trusted for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +230,5 @@ class Limits:
     oauth: OAuthLimits = field(default_factory=OAuthLimits)
     storage: StorageLimits = field(default_factory=StorageLimits)
     shop: ShopLimits = field(default_factory=ShopLimits)
+    fetch: FetchLimits = field(default_factory=FetchLimits)
+    task: TaskLimits = field(default_factory=TaskLimits)

@@ -6,11 +6,15 @@ Verbs only; `app` brings the OAuth plane's answers. Everything else that a conve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from typing import Protocol
 
 from catshop.kernel import Principal
 from catshop.protocol.http1.messages import Request
+from catshop.protocol.task_states import Owner, Status, Task
+
+__all__ = ["Gate", "Owner", "Status", "Task", "TaskStore"]
 
 
 class Gate(Protocol):
@@ -29,4 +33,35 @@ class Gate(Protocol):
 
     async def still_good(self, principal: Principal) -> bool:
         """Whether the token behind `principal` is neither expired nor revoked by now."""
+        ...
+
+
+class TaskStore(Protocol):
+    """Tasks that outlive the request that began them. Any verb may raise `kernel.Unavailable`."""
+
+    async def create(self, task: Task, most: int) -> bool:
+        """Keep a new task, durably; False when its owner has `most` live ones already.
+
+        However many ask together, never more than `most`.
+        """
+        ...
+
+    async def find(self, owner: Owner, task_id: str, now: datetime) -> Task | None:
+        """The owner's task of that id, as long as it has not expired; nobody else's."""
+        ...
+
+    async def change(self, task_id: str, move: Callable[[Task], Task | None]) -> Task | None:
+        """Store what `move` makes of the task, and return it; None where it makes nothing.
+
+        Reading, moving and writing are one transaction: of two changes that race, the second sees
+        what the first left. `move` is pure and may be run again.
+        """
+        ...
+
+    async def beat(self, task_ids: Collection[str], now: datetime) -> frozenset[str]:
+        """Note that somebody runs these tasks; those of them that are live still."""
+        ...
+
+    async def sweep(self, now: datetime) -> int:
+        """Forget tasks that had expired by `now`; how many there were."""
         ...

@@ -1,0 +1,1 @@
+"""Storage of the protocol plane: one repository a port, in SQL for any engine."""
