@@ -20,8 +20,17 @@ from catshop.protocol.jsonrpc import RpcError
 HEADER_MISMATCH: Final = -32020
 """MCP 2026-07-28 basic/transports/streamable-http §server-validation."""
 
-NAMED_BY: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
-"""Which member of the params `Mcp-Name` mirrors. §standard-request-headers."""
+NAMED_BY: Final = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+}
+"""Which member of the params `Mcp-Name` mirrors. §standard-request-headers; the tasks extension
+adds its own, MCP 2026-07-28 extensions/tasks §streamable-http-routing-headers.
+"""
 
 SAFE_INTEGER: Final = 2**53 - 1
 """The largest integer that an annotated argument may have, either way. §schema-extension."""
