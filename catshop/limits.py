@@ -86,6 +86,14 @@ class SessionLimits:
     """How often an open stream asks whether its token is still good."""
     answer_seconds: float = 300.0
     """How long a request from server to client may wait for its answer."""
+    listens: int = 32
+    """Streams of change notifications that one user may have open through one client."""
+    subscriptions: int = 256
+    """Resources that one session, or one such stream, is told of."""
+    state_seconds: int = 600
+    """How long a `requestState` is good: the time that people have to answer."""
+    page: int = 100
+    """Entries in one answer of a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +229,14 @@ class FetchLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class SkillLimits:
+    """How skills are told of; how large one may be, the extension says itself."""
+
+    ttl_milliseconds: int = 300_000
+    """How long a host may keep a list of skills; they change with a restart only."""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """All numbers, one group a plane."""
 
@@ -232,3 +248,4 @@ class Limits:
     shop: ShopLimits = field(default_factory=ShopLimits)
     fetch: FetchLimits = field(default_factory=FetchLimits)
     task: TaskLimits = field(default_factory=TaskLimits)
+    skill: SkillLimits = field(default_factory=SkillLimits)

@@ -36,6 +36,7 @@ PURE: Final = (
     "catshop/oauth/redirects.py",
     "catshop/oauth/scopes.py",
     "catshop/oauth/settings.py",
+    "catshop/oauth/strict.py",
     "catshop/oauth/tokens.py",
     "catshop/protocol/http1/bodies.py",
     "catshop/protocol/http1/connection.py",
@@ -62,7 +63,9 @@ IMPURE: Final = frozenset({"anyio", "asyncio", "random", "secrets", "socket", "t
 
 ONE_PLACE: Final = {
     "argon2": ("catshop/oauth/passwords.py",),
+    "cryptography": ("catshop/oauth/jwt.py",),
     "h11": ("catshop/protocol/http1/",),
+    "httpcore2": ("catshop/oauth/fetch.py",),
     "itsdangerous": ("catshop/signing.py",),
     "jinja2": ("catshop/oauth/pages/",),
     "jsonschema": ("catshop/tools/",),

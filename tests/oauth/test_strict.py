@@ -1,0 +1,35 @@
+"""JSON that can be read in one way only."""
+
+from __future__ import annotations
+
+import pytest
+
+from catshop.oauth import strict
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"[]", id="C11-array"),
+        pytest.param(b"{", id="C11-invalid"),
+        pytest.param(b'{"a": 1, "a": 2}', id="C11-J19-twice"),
+        pytest.param(b'{"a": {"b": 1, "b": 1}}', id="J19-twice-inside"),
+        pytest.param(b'{"a": NaN}', id="J14-nan"),
+        pytest.param(b'{"a": -Infinity}', id="infinity"),
+        pytest.param(b'{"a": "\xff"}', id="no-utf-8"),
+        pytest.param(b'{"a":' + b"[" * 100_000, id="C11-deep"),
+    ],
+)
+def test_what_can_be_read_two_ways_is_not_read(text: bytes) -> None:
+    """RFC 8259 §4: C11, J19."""
+    with pytest.raises(ValueError, match="."):
+        strict.members(text)
+
+
+def test_a_list_of_strings_is_one_or_absent() -> None:
+    assert strict.strings({"a": ["x", "y"]}, "a") == ("x", "y")
+    assert strict.strings({}, "a") == ()
+    for value in ("x", [1], None, {}):
+        with pytest.raises(ValueError, match="no list of strings"):
+            strict.strings({"a": value}, "a")
