@@ -115,7 +115,11 @@ def _head(scope: Scope) -> Head:
     path = raw.decode("latin-1").partition("?")[0]
     path = path.removeprefix(quote(scope.get("root_path", ""))) or "/"
     query = scope.get("query_string", b"").decode("latin-1")
-    items = [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in scope["headers"]]
+    # Some hosts leave the white space around a value, which is no part of it (RFC 9110 §5.5).
+    items = [
+        (name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t"))
+        for name, value in scope["headers"]
+    ]
     if [name for name, _ in items].count("host") != 1:
         raise HttpError(400, "E-HOST-02", close=True)
     version = "1.0" if scope.get("http_version") == "1.0" else "1.1"

@@ -139,6 +139,19 @@ async def test_heads_are_held_to_our_own_rules(requested: dict[str, Any], status
     assert (await Host().call(echo, requested)).status == status
 
 
+async def test_white_space_around_a_value_is_no_part_of_it() -> None:
+    """RFC 9110 §5.5."""
+    values: list[str | None] = []
+
+    async def handler(request: Request) -> Answer:
+        values.append(request.fields.get("mcp-name"))
+        return json_answer(200, {})
+
+    headers = [(b"host", b"shop"), (b"mcp-name", b" \tname \t")]
+    assert (await Host().call(handler, scope(headers=headers))).status == 200
+    assert values == ["name"]
+
+
 async def test_a_body_is_bounded_however_it_comes() -> None:
     """Row H40. RFC 9110 §15.5.14."""
     host = Host(part(b"a" * 60, more=True), part(b"a" * 5, more=True))
