@@ -61,7 +61,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _say(error: BaseException) -> Iterator[str]:
     """What an operator is told of an error that can be mended."""
     match error:
-        case ConfigError() | StartRefused() | CatalogRefused() | serve.PortTaken():
+        case ConfigError() | StartRefused() | CatalogRefused() | serve.CannotListen():
             yield f"catshop: {error}"
         case Mistake():
             yield _told(error.code, error.arrived)
@@ -73,4 +73,6 @@ def _say(error: BaseException) -> Iterator[str]:
 
 def _told(code: str, arrived: str) -> str:
     words = explain(code)
-    return f"catshop: {words.title} ({arrived}). Expected {words.expected}. {words.fix}."
+    came = f" ({arrived})" if arrived else ""
+    fix = words.fix.rstrip(".")
+    return f"catshop: {code}: {words.title}{came}. Expected {words.expected}. {fix}."

@@ -10,6 +10,7 @@ import errno
 import logging
 import os
 import shlex
+import socket
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,8 +31,8 @@ from catshop.oauth.scopes import parse
 from catshop.protocol.stdio import PipeServer, read_lines, write_all
 
 
-class PortTaken(Exception):
-    """The address is in use; the message names the holder and another port."""
+class CannotListen(Exception):
+    """The address cannot be had; the message says why, who has it, and which one to take."""
 
 
 def serve(
@@ -77,9 +78,10 @@ def serve(
     try:
         run(settings, work)
     except OSError as error:
-        if error.errno in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
-            raise PortTaken(_advice(settings, error)) from error
-        raise
+        advice = _advice(settings, error)
+        if advice is None:
+            raise
+        raise CannotListen(advice) from error
 
 
 def _announce(config: Config) -> None:
@@ -118,11 +120,17 @@ def _program() -> str:
     return shlex.quote(str(called))
 
 
-def _advice(config: Config, error: OSError) -> str:
-    """Why the address cannot be had, and what to do."""
+def _advice(config: Config, error: OSError) -> str | None:
+    """Why the address cannot be had, and what to do; None when that is not what failed."""
     address = f"{config.host}:{config.port}"
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return (
+            f"{config.host} is no address of this machine: {error.strerror}. Try --host 127.0.0.1"
+        )
+    if error.errno == errno.EACCES:
+        return f"{address} cannot be listened on: {error.strerror}. Try --port 0"
     if error.errno != errno.EADDRINUSE:
-        return f"{address} cannot be listened on: {error.strerror}. Another: --port 0"
+        return None
     holder = holder_of(config.port) or "another program"
     return (
         f"{address} is taken by {holder}. Stop it, or take a free port: {_program()} serve --port 0"

@@ -105,6 +105,17 @@ def test_a_busy_port_names_its_holder_and_a_way_out(tmp_path: Path) -> None:
         assert not (tmp_path / "other.db").exists()
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "fe80::1%none"])
+def test_an_address_of_another_machine_is_refused_with_one_of_this(
+    tmp_path: Path, host: str
+) -> None:
+    """Whether it is there for somebody else, or leads nowhere."""
+    said = catshop(tmp_path, "serve", "--host", host, "--issuer", "https://shop.example")
+    assert (said.returncode, said.stdout) == (1, "")
+    assert said.stderr.startswith(f"catshop: {host} is no address of this machine: ")
+    assert said.stderr.endswith("Try --host 127.0.0.1\n")
+
+
 def test_port_from_the_environment_moves_the_issuer_too(tmp_path: Path) -> None:
     """A000-5: nobody has to say it twice."""
     port = free_port()
