@@ -54,7 +54,8 @@ generated: $(VENV)/test.stamp
 	$(BIN)/python docs/generate.py --check
 
 conformance: $(VENV)/check.stamp conformance/node_modules/.stamp
-	$(BIN)/python conformance/run.py $(ARGS)
+	$(BIN)/python -m conformance.run $(ARGS)
+	$(BIN)/python -m conformance.run --door asgi
 	$(BIN)/python -m conformance.inspector
 
 fix: $(VENV)/check.stamp

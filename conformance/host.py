@@ -1,37 +1,47 @@
-"""The shop for the official suite: the real transport and tools behind an open gate.
+"""A server for the official suite: the fixture or the shop, behind an open gate.
 
 The suite's server scenarios cannot sign in, so here everybody on this machine is the same customer.
-All else is as in the shop: the same HTTP server, endpoint, tools and storage, on a database that is
-gone afterwards. Prints the URL of the endpoint once it listens; SIGTERM ends it. Never serve this.
+All else is the real transport: our own HTTP server, or our handlers inside uvicorn (`--door asgi`).
+Prints the URL of the endpoint once it listens; SIGTERM ends it. Never serve this.
 """
 
 from __future__ import annotations
 
+import argparse
 import secrets
 import signal
+import socket
+import sys
 import tempfile
-from collections.abc import Mapping
+import warnings
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import anyio
+import uvicorn
+from mcp.shared.exceptions import MCPDeprecationWarning
 
-from catshop.kernel import Principal, Trace, utc_now
+from catshop.app import open_house
+from catshop.config import load
+from catshop.kernel import Changes, Principal, Trace, utc_now
 from catshop.limits import Limits
 from catshop.protocol.dispatcher import Dispatcher
 from catshop.protocol.endpoint import Endpoint
+from catshop.protocol.http1.asgi import asgi_app
 from catshop.protocol.http1.guard import Guard
 from catshop.protocol.http1.messages import Request
 from catshop.protocol.http1.routes import Router
 from catshop.protocol.http1.server import Server, bind, port_of
 from catshop.protocol.sessions import Sessions
-from catshop.storage import shop as storage
-from catshop.storage.migrate import migrate
-from catshop.storage.sqlite import SqliteDatabase
-from catshop.tools.server import build_server
-from catshop.tools.shop import Shop
+from conformance.everything import build_server
 
-CUSTOMER = Principal(
+LIMITS: Final = Limits()
+TRACE: Final = Trace()
+
+CUSTOMER: Final = Principal(
     issuer="http://127.0.0.1",
     subject="suite",
     username="suite",
@@ -58,40 +68,27 @@ class OpenGate:
         return True
 
 
-async def main() -> None:
-    """Serve until SIGTERM."""
-    limits, trace = Limits(), Trace()
+@asynccontextmanager
+async def everything() -> AsyncIterator[Dispatcher]:
+    """The fixture, hosted."""
+    async with Dispatcher(build_server(Changes()), TRACE) as dispatcher:
+        yield dispatcher
+
+
+@asynccontextmanager
+async def shop() -> AsyncIterator[Dispatcher]:
+    """The shop, hosted, on a database that is gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "suite.db"
-        database = SqliteDatabase.open(path, limits.storage, trace)
-        await migrate(database, utc_now(), where=str(path))
-        server = build_server(await shop(database, limits, trace), version="0")
-        async with Dispatcher(server, trace) as dispatcher:
-            sessions = Sessions(limits, clock=utc_now, new_id=secrets.token_urlsafe, trace=trace)
-            endpoint = Endpoint(dispatcher, OpenGate(), sessions, limits)
-            router = Router(endpoint.routes("/mcp"), Guard(), trace)
-            await serve(Server(router, limits=limits.http, trace=trace))
-        await database.close()
+        config = load(flags={"database": str(Path(folder) / "suite.db"), "port": 0})
+        async with open_house(config, trace=TRACE) as house:
+            yield house.dispatcher
 
 
-async def shop(database: SqliteDatabase, limits: Limits, trace: Trace) -> Shop:
-    """The shop on an empty database, its shelves filled."""
-    stores = storage.stores(database)
-    return Shop(
-        stores.catalog,
-        stores.carts,
-        stores.orders,
-        limits=limits.shop,
-        clock=utc_now,
-        new_order_id=lambda: secrets.token_hex(8).upper(),
-        trace=trace,
-    )
-
-
-async def serve(server: Server) -> None:
-    """Serve on a free port, say which, and drain at the first signal."""
+async def own_door(router: Router) -> None:
+    """Serve on our own HTTP server until a signal."""
     listeners = await bind(("127.0.0.1",), 0)
-    print(f"http://127.0.0.1:{port_of(listeners[0])}/mcp", flush=True)
+    server = Server(router, limits=LIMITS.http, trace=TRACE)
+    announce(port_of(listeners[0]))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server.serve, listeners)
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
@@ -100,5 +97,36 @@ async def serve(server: Server) -> None:
                 break
 
 
+async def asgi_door(router: Router) -> None:
+    """Serve inside uvicorn until a signal, which uvicorn takes itself."""
+    app = asgi_app(router, limits=LIMITS.http, trace=TRACE)
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        announce(listener.getsockname()[1])
+        await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def announce(port: int) -> None:
+    """Say where the endpoint is."""
+    print(f"http://127.0.0.1:{port}/mcp", flush=True)
+
+
+HOSTED: Final = {"everything": everything, "shop": shop}
+DOORS: Final = {"own": own_door, "asgi": asgi_door}
+
+
+async def main(hosted: str, door: str) -> None:
+    """Serve until SIGTERM."""
+    async with HOSTED[hosted]() as dispatcher:
+        sessions = Sessions(LIMITS, clock=utc_now, new_id=secrets.token_urlsafe, trace=TRACE)
+        endpoint = Endpoint(dispatcher, OpenGate(), sessions, LIMITS)
+        await DOORS[door](Router(endpoint.routes("/mcp"), Guard(), TRACE))
+
+
 if __name__ == "__main__":
-    anyio.run(main)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("hosted", choices=HOSTED)
+    parser.add_argument("--door", choices=DOORS, default="own")
+    chosen = parser.parse_args()
+    warnings.simplefilter("ignore", MCPDeprecationWarning)  # the fixture plays the old parts, too
+    sys.exit(anyio.run(main, chosen.hosted, chosen.door))

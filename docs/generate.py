@@ -1,22 +1,25 @@
 """Write the pages of docs/reference that a command can print; `--check` only compares.
 
 `make fix` writes them, `make check` compares. Each page has one source: the dataclasses of
-`limits.py` and `config.py`, and the catalogue of refusals. Nothing there is typed twice.
+`limits.py` and `config.py`, the catalogue of refusals, the record of the official suite. Nothing
+there is typed twice.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from catshop.catalogue import catalogue
 from catshop.config import Setting, load
 
 REFERENCE: Final = Path(__file__).parent / "reference"
+SUITE_RECORD: Final = Path(__file__).parent.parent / "conformance/expected.json"
 
 
 def main() -> int:
@@ -88,6 +91,44 @@ def errors() -> str:
     )
 
 
+def conformance() -> str:
+    """Every scenario of the official suite, and how many of its checks succeed."""
+    recorded = json.loads(SUITE_RECORD.read_text("utf-8"))
+    legs = recorded["legs"]
+    names = sorted({name for scenarios in legs.values() for name in scenarios})
+    rows = [(f"`{name}`", *(judged(each.get(name)) for each in legs.values())) for name in names]
+    totals = [sum(sum(each["success"].values()) for each in leg.values()) for leg in legs.values()]
+    excuses = [
+        (f"`{name}`", f"`{check}`", leg, why)
+        for leg, scenarios in legs.items()
+        for name, scenario in scenarios.items()
+        for check, why in scenario["excused"].items()
+    ]
+    return page(
+        "Conformance",
+        f"What version {recorded['suite']} of the official MCP conformance suite found on "
+        f"{recorded['date']}. `make conformance`\nruns it and fails on any failure, any warning "
+        "and any success fewer than stands here, through our own\nHTTP server and inside uvicorn.",
+        "The columns `2025-11-25` and `2026-07-28` are all server scenarios of that revision, "
+        "required or not;\n`all` is every server scenario there is, each at the revision that the "
+        "suite takes for it; these ask the\nfixture, `conformance/everything.py`. The columns of "
+        "the shop are what needs no fixture. A cell is the\nnumber of checks that succeed, of all "
+        "that were made.",
+        table(("scenario", *legs), [*rows, ("**all checks**", *map(str, totals))]),
+        "## What is excused",
+        table(("scenario", "check", "where", "why"), sorted(excuses)),
+    )
+
+
+def judged(scenario: dict[str, Any] | None) -> str:
+    """A cell: how many checks succeed, of how many, when that is not all of them."""
+    if scenario is None:
+        return ""
+    succeeded = sum(scenario["success"].values())
+    made = succeeded + len(scenario["excused"])
+    return str(succeeded) if made == succeeded else f"{succeeded} of {made}"
+
+
 def number(setting: Setting) -> tuple[str, str, str]:
     """The row of one number."""
     return (f"`{setting.name}`", shown(setting.value), setting.doc)
@@ -125,6 +166,7 @@ def page(title: str, *parts: str) -> str:
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "config.md": settings,
+    "conformance.md": conformance,
     "errors.md": errors,
     "limits.md": limits,
 }

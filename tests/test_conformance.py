@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
-from conformance.run import Scenario, judge, read_expected, worst
+from conformance.record import Outcome, Record, Scenario, judge, read, renew
+from conformance.run import LEGS, checks_in
 
-SCENARIO = Scenario("2025-11-25", "ping", frozenset({"ping"}), {"later": "comes later"})
+SCENARIO = Scenario({"ping": 2}, {"later": "comes later"})
+GOOD = Outcome("SUCCESS", 1)
+PING = Outcome("SUCCESS", 2)
+
+
+def bad(status: str) -> Outcome:
+    """A check that did not succeed."""
+    return Outcome(status, 0, "why not")
 
 
 @pytest.mark.parametrize(
@@ -14,37 +25,55 @@ SCENARIO = Scenario("2025-11-25", "ping", frozenset({"ping"}), {"later": "comes 
     [
         pytest.param({}, "wrote nothing down", id="dead-suite"),
         pytest.param(
-            {"wire": "SUCCESS"}, "ping succeeded before, and now is not", id="dead-server"
+            {"wire": GOOD}, "ping succeeded 2 times before, and now 0 times", id="dead-server"
         ),
-        pytest.param(
-            {"ping": "SKIPPED"}, "ping succeeded before, and now is SKIPPED", id="skipped"
-        ),
-        pytest.param({"ping": "FAILURE"}, "ping is FAILURE", id="failure"),
-        pytest.param({"ping": "SUCCESS", "x": "WARNING"}, "x is WARNING", id="warning"),
-        pytest.param(
-            {"ping": "SUCCESS", "x": "SUCCESS"}, "x succeeds and is not recorded", id="new"
-        ),
-        pytest.param({"ping": "SUCCESS", "later": "SUCCESS"}, "out of date", id="old-excuse"),
+        pytest.param({"ping": GOOD}, "2 times before, and now 1 times", id="fewer"),
+        pytest.param({"ping": bad("SKIPPED")}, "ping is SKIPPED: why not", id="skipped"),
+        pytest.param({"ping": bad("FAILURE")}, "ping is FAILURE: why not", id="failure"),
+        pytest.param({"ping": PING, "x": bad("WARNING")}, "x is WARNING", id="warning"),
+        pytest.param({"ping": PING, "x": GOOD}, "x succeeds 1 times and 0 are", id="new"),
+        pytest.param({"ping": PING, "later": GOOD}, "out of date", id="old-excuse"),
     ],
 )
 def test_a_result_that_is_not_as_expected_is_a_problem(
-    checks: dict[str, str], problem: str
+    checks: dict[str, Outcome], problem: str
 ) -> None:
     assert any(problem in each for each in judge(SCENARIO, checks))
 
 
 @pytest.mark.parametrize("status", ["FAILURE", "WARNING", "SKIPPED", "INFO"])
 def test_what_is_excused_and_what_is_expected_is_no_problem(status: str) -> None:
-    assert list(judge(SCENARIO, {"ping": "SUCCESS", "later": status, "note": "INFO"})) == []
+    checks = {"ping": PING, "later": bad(status), "note": bad("INFO")}
+    assert list(judge(SCENARIO, checks)) == []
 
 
-def test_a_repeated_check_counts_as_its_worst() -> None:
-    assert worst("SUCCESS", "FAILURE") == worst("FAILURE", "WARNING") == "FAILURE"
-    assert worst("SKIPPED", "SUCCESS") == "SUCCESS"
+def test_a_repeated_check_counts_as_its_worst_and_its_successes_add_up(tmp_path: Path) -> None:
+    statuses = ["SUCCESS", "WARNING", "SUCCESS", "FAILURE", "INFO"]
+    repeated = [{"id": "one", "status": status, "description": status} for status in statuses]
+    file = tmp_path / "checks.json"
+    file.write_text(json.dumps([*repeated, {"id": "two", "status": "SUCCESS"}]), "utf-8")
+    assert checks_in(file) == {"one": Outcome("FAILURE", 2, "FAILURE"), "two": GOOD}
 
 
-def test_every_scenario_is_recorded_with_successes_and_every_excuse_with_a_reason() -> None:
-    for scenario in read_expected():
-        assert scenario.success, f"{scenario.revision} {scenario.name} earns nothing"
-        assert not scenario.success & scenario.excused.keys()
-        assert all(len(reason.split()) >= 5 for reason in scenario.excused.values())
+def test_a_new_record_keeps_good_excuses_and_the_legs_that_were_not_run() -> None:
+    before = Record("1", "then", {"a": {"ping": SCENARIO}, "b": {"ping": SCENARIO}})
+    found = {"a": {"ping": {"ping": bad("FAILURE"), "later": GOOD}}}
+    after = renew(before, found, suite="2", date="now")
+    assert after == Record(
+        "2", "now", {"a": {"ping": Scenario({"later": 1})}, "b": before.legs["b"]}
+    )
+
+
+def test_every_leg_is_recorded_and_every_excuse_has_a_reason() -> None:
+    legs = read().legs
+    assert list(legs) == [leg.name for leg in LEGS]
+    for leg, scenarios in legs.items():
+        for name, scenario in scenarios.items():
+            assert scenario.success or scenario.excused, f"{leg}: {name} earns nothing"
+            assert not scenario.success.keys() & scenario.excused.keys()
+            assert all(len(reason.split()) >= 5 for reason in scenario.excused.values())
+
+
+def test_all_sixty_five_server_scenarios_of_the_suite_are_judged() -> None:
+    legs = read().legs
+    assert [len(legs[leg]) for leg in ("2025-11-25", "2026-07-28", "all")] == [33, 50, 65]
