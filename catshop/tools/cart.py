@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 from catshop.tools.answers import Answer
 from catshop.tools.catalog import MONEY, PRODUCT_ID
 from catshop.tools.faults import ToolFault
-from catshop.tools.model import MOST, decimal
+from catshop.tools.model import MOST
 from catshop.tools.ports import Refusal
 from catshop.tools.registry import (
     ADDS,
@@ -86,12 +86,7 @@ async def view_cart(call: ToolCall) -> Answer:
     Use it before checkout, and whenever the user asks what they are about to buy. Gives each line
     with price, quantity and subtotal, the total, and how many things there are in all.
     """
-    basket = await call.shop.carts.view(call.user)
-    return {
-        "items": [line.wire() for line in basket.lines],
-        "total": decimal(basket.total_cents),
-        "item_count": basket.count,
-    }
+    return (await call.shop.carts.view(call.user)).wire()
 
 
 @tool(

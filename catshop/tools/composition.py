@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
+from typing import Final
 
 from catshop import tools as folder
-from catshop.tools.registry import ToolSpec
+from catshop.tools.registry import Scope, ToolSpec
 from catshop.tools.shop import Shop
 
-__all__ = ["Shop", "collect", "scope_of", "tools"]
+__all__ = ["Shop", "collect", "needs_of", "scope_of", "tools"]
 
 
 def collect(specs: Iterable[ToolSpec]) -> dict[str, ToolSpec]:
@@ -35,6 +36,32 @@ def tools() -> dict[str, ToolSpec]:
     names = (module.name for module in pkgutil.iter_modules(folder.__path__))
     modules = (importlib.import_module(f"{folder.__name__}.{name}") for name in names)
     return collect(spec for module in modules for spec in getattr(module, "TOOLS", ()))
+
+
+READING: Final = frozenset(
+    {
+        "completion/complete",
+        "prompts/get",
+        "prompts/list",
+        "resources/directory/read",
+        "resources/list",
+        "resources/read",
+        "resources/subscribe",
+        "resources/templates/list",
+        "resources/unsubscribe",
+        "skills/get",
+        "skills/list",
+        "subscriptions/listen",
+    }
+)
+"""What shows something of the shop or of its user, and changes nothing."""
+
+
+def needs_of(method: str, params: Mapping[str, object]) -> frozenset[str]:
+    """Which scopes a request needs: a tool those that it declares, the rest `read` or none."""
+    if method == "tools/call":
+        return scope_of(str(params.get("name")))
+    return frozenset({Scope.READ.value}) if method in READING else frozenset()
 
 
 def scope_of(name: str) -> frozenset[str]:

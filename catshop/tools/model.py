@@ -6,8 +6,10 @@ makes 999 the JSON number 9.99. Knows neither the wire nor the tables. Next: `po
 
 from __future__ import annotations
 
+import hashlib
+import json
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Final
@@ -19,6 +21,11 @@ MOST: Final = 99
 def decimal(cents: int) -> int | float:
     """Cents as the JSON number that a reader expects: 999 is 9.99, and 1000 is 10."""
     return cents // 100 if cents % 100 == 0 else cents / 100
+
+
+def dollars(cents: int) -> str:
+    """Cents as a human reads them."""
+    return f"${cents // 100}.{cents % 100:02}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +83,17 @@ class Shelf:
         The words are compared without case, in Python: every engine gives the same answer, and
         `%` and `_` mean themselves. A shop of some thousand products needs no index for it.
         """
-        words = _plain(query).split()
+        words = plain(query).split()
         hits = [
-            (not all(word in _plain(product.name) for word in words), product)
+            (not all(word in plain(product.name) for word in words), product)
             for product in self.of(category)
-            if all(word in _plain(f"{product.name}\n{product.description}") for word in words)
+            if all(word in plain(f"{product.name}\n{product.description}") for word in words)
         ]
         return tuple(product for _, product in sorted(hits, key=lambda hit: hit[0])[:most])
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Text as it is compared: without case, and however it was composed."""
     return unicodedata.normalize("NFKC", text).casefold()
 
 
@@ -130,6 +138,14 @@ class Basket:
         """How many things, not how many lines."""
         return sum(line.quantity for line in self.lines)
 
+    def wire(self) -> dict[str, object]:
+        """As a cart is shown."""
+        return {
+            "items": [line.wire() for line in self.lines],
+            "total": decimal(self.total_cents),
+            "item_count": self.count,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -138,6 +154,24 @@ class Order:
     id: str
     placed_at: datetime
     basket: Basket
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a checkout would order now: the cart, at today's prices, after the user's last order.
+
+    Whoever agrees, agrees to one offer. A changed cart and a changed price make another one, and so
+    does every order: an offer that was taken never comes back, though the next cart be the same.
+    """
+
+    basket: Basket
+    last_order: str | None
+
+    @property
+    def digest(self) -> str:
+        """The same for the same offer, and for no other."""
+        lines = [astuple(line) for line in self.basket.lines]
+        return hashlib.sha256(json.dumps([self.last_order, lines]).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

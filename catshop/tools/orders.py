@@ -2,7 +2,8 @@
 
 A call may be repeated because its answer was lost. With an `idempotency_key` the repeated call
 gives the same order, however late it comes. Without one it finds the cart empty, so it orders
-nothing either, and its answer shows the order that was just placed.
+nothing either, and its answer shows the order that was just placed. Before anything is ordered the
+human is asked, where that is possible, and agrees to one cart at its prices, once: docs/why/0009.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from catshop.tools.answers import Answer, Json
 from catshop.tools.cart import LINES
 from catshop.tools.catalog import CEILINGS, MONEY
 from catshop.tools.faults import ToolFault
-from catshop.tools.model import Order, Placement, decimal
+from catshop.tools.model import Offer, Order, Placement, decimal, dollars
 from catshop.tools.registry import (
     ORDERS,
     Identity,
@@ -53,6 +54,14 @@ PAST_ORDER: Final = record(
                 " with the same key gives the same order instead of a second one."
             ),
         },
+        confirm={
+            "type": "boolean",
+            "default": True,
+            "description": (
+                "Whether the user wants the order; false orders nothing. It does not replace the"
+                " user's own answer where the client can ask for it."
+            ),
+        },
     ),
     gives=answers(
         record(
@@ -70,17 +79,25 @@ PAST_ORDER: Final = record(
     annotations=ORDERS,
     rate_class=RateClass.ORDER,
 )
-async def checkout(call: ToolCall, idempotency_key: str | None = None) -> Answer:
+async def checkout(
+    call: ToolCall, idempotency_key: str | None = None, *, confirm: bool = True
+) -> Answer:
     """Order everything in the user's cart at today's prices, and empty the cart.
 
     Use it only when the user has said that they want to buy. Gives the order_id, the items, the
     total and a sentence for the user. If you get no answer, call again with the same
-    idempotency_key: it never orders twice.
+    idempotency_key: it never orders twice. Where the client can ask the user, the user is asked
+    first; a user who does not agree has ordered nothing.
     """
     shop, user = call.shop, call.user
-    placed = await shop.orders.place(user, shop.new_order_id(), shop.clock(), idempotency_key)
-    if placed is None:
-        raise ToolFault("E-ORDER-01", None, **await _just_ordered(call))
+    if not confirm:
+        raise ToolFault("E-ORDER-02")
+    placed = await shop.orders.repeated(user, idempotency_key) if idempotency_key else None
+    while placed is None:
+        offer = await _agreed(call)
+        placed = await shop.orders.place(
+            user, shop.new_order_id(), shop.clock(), idempotency_key, offer
+        )
     return {
         "order_id": placed.order.id,
         "status": "confirmed",
@@ -88,6 +105,26 @@ async def checkout(call: ToolCall, idempotency_key: str | None = None) -> Answer
         "total": decimal(placed.order.basket.total_cents),
         "message": _message(placed, call.name),
     }
+
+
+async def _agreed(call: ToolCall) -> Offer:
+    """What the cart offers, once the human has agreed to just that."""
+    offer = await call.shop.orders.offer(call.user)
+    if not offer.basket.lines:
+        raise ToolFault("E-ORDER-01", None, **await _just_ordered(call))
+    if not await call.human.agrees(_question(offer), offer.digest):
+        raise ToolFault("E-ORDER-02")
+    return offer
+
+
+def _question(offer: Offer) -> str:
+    """What the human is asked: what is bought, and what it costs. Prices are the server's."""
+    lines = [
+        f"{line.quantity} x {line.name}: {dollars(line.subtotal_cents)}"
+        for line in offer.basket.lines
+    ]
+    total = dollars(offer.basket.total_cents)
+    return "\n".join(["Order this?", *lines, f"Total: {total}"])
 
 
 @tool(

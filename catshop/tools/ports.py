@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Protocol
 
-from catshop.tools.model import Basket, Line, Order, Placement, Product, Shelf, UserId
+from catshop.tools.model import Basket, Line, Offer, Order, Placement, Product, Shelf, UserId
 
 
 class Refusal(Enum):
@@ -67,12 +67,21 @@ class Carts(Protocol):
 class Orders(Protocol):
     """What was bought."""
 
-    async def place(
-        self, user: UserId, order_id: str, now: datetime, key: str | None
-    ) -> Placement | None:
-        """Turn the cart into an order and empty it, in one transaction; None for an empty cart.
+    async def offer(self, user: UserId) -> Offer:
+        """What a checkout would order now."""
+        ...
 
-        A cart is ordered at most once, however many ask together. A `key` that this user has used
+    async def repeated(self, user: UserId, key: str) -> Placement | None:
+        """The order that this user has placed with `key`, if there is one."""
+        ...
+
+    async def place(
+        self, user: UserId, order_id: str, now: datetime, key: str | None, agreed: Offer
+    ) -> Placement | None:
+        """Turn the cart into an order and empty it, in one transaction.
+
+        None when what was agreed to is no longer what the cart offers, or offers nothing; so an
+        offer is taken at most once, however many ask together. A `key` that this user has used
         gives the order that it gave before, and takes nothing from the cart.
         """
         ...

@@ -1,4 +1,4 @@
-"""The shop as an MCP server: the SDK's low-level `Server` with two handlers written by hand.
+"""The shop as an MCP server: the SDK's low-level `Server` with its handlers written by hand.
 
 It knows nothing of HTTP, of tokens or of sessions: who calls stands in the request context, where
 whatever hosts the server has put it. What does not change is built once, here.
@@ -8,29 +8,41 @@ MCP 2026-07-28 server/tools.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
-from mcp.shared.exceptions import MCPError
 from mcp_types import (
-    INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
+    CompleteRequestParams,
+    CompleteResult,
+    GetPromptRequestParams,
+    GetPromptResult,
+    InputRequiredResult,
+    ListPromptsResult,
+    ListResourcesResult,
+    ListResourceTemplatesResult,
     ListToolsResult,
     PaginatedRequestParams,
+    ReadResourceRequestParams,
+    ReadResourceResult,
 )
 from pydantic import ConfigDict
 
-from catshop.catalogue import explain
 from catshop.kernel import Call, Verdict
+from catshop.tools import completion, prompts, resources
 from catshop.tools.answers import failed, result
 from catshop.tools.arguments import did_you_mean, show
 from catshop.tools.composition import tools
-from catshop.tools.faults import ToolFault
+from catshop.tools.faults import ToolFault, refusal
+from catshop.tools.human import AnswerNeeded, human_behind
 from catshop.tools.registry import Identity, ToolSpec
 from catshop.tools.shop import Shop, ToolCall
+
+Context = ServerRequestContext[Any]
 
 INSTRUCTIONS: Final = (
     "A shop for cats and their people. Browse with list_products and search_products, fill the"
@@ -53,38 +65,22 @@ def build_server(
 ) -> Server[Any]:
     """The shop's server, with the tools of `composition` unless others are given."""
     served = tools() if specs is None else specs
-    listed = Listed(
-        tools=[spec.listed() for spec in served.values()],
-        ttl_ms=FRESH_MILLISECONDS,
-        cache_scope="public",
-    )
-
-    async def on_list_tools(
-        _ctx: ServerRequestContext[Any], _params: PaginatedRequestParams | None
-    ) -> ListToolsResult:
-        return listed
-
-    async def on_call_tool(
-        ctx: ServerRequestContext[Any], params: CallToolRequestParams
-    ) -> CallToolResult:
-        spec = _known(served, params.name, shop)
-        try:
-            answer = await _serve(spec, shop, ctx, params.arguments or {})
-        except ToolFault as fault:
-            shop.trace.check(f"tool.{spec.name}", Verdict.NO, code=fault.code, said=fault.text)
-            return failed(fault)
-        if shop.trace.observed:
-            shop.trace.check(f"tool.{spec.name}", Verdict.OK)
-        return answer
-
+    counter = Counter(shop, served)
     server: Server[Any] = Server(
         "Cat Shop",
         version=version,
         title="Cat Shop",
         instructions=INSTRUCTIONS,
         cache_hints={"server/discover": CacheHint(FRESH_MILLISECONDS, "public")},
-        on_list_tools=on_list_tools,
-        on_call_tool=on_call_tool,
+        get_tool_input_schema=lambda name: served[name].input_schema if name in served else None,
+        on_list_tools=counter.list_tools,
+        on_call_tool=counter.call_tool,
+        on_list_resources=counter.list_resources,
+        on_list_resource_templates=counter.list_resource_templates,
+        on_read_resource=counter.read_resource,
+        on_list_prompts=counter.list_prompts,
+        on_get_prompt=counter.get_prompt,
+        on_completion=counter.complete,
     )
     # The SDK's default is a span for each message, which costs a tenth of a call even when nobody
     # collects it; what a call did is told to `kernel.Trace` instead.
@@ -92,32 +88,98 @@ def build_server(
     return server
 
 
+class Counter:
+    """Where requests are served: a handler for each method, thin in front of what it asks."""
+
+    def __init__(self, shop: Shop, served: Mapping[str, ToolSpec]) -> None:
+        self._shop = shop
+        self._served = served
+        self._listed = Listed(
+            tools=[spec.listed() for spec in served.values()],
+            ttl_ms=FRESH_MILLISECONDS,
+            cache_scope="public",
+        )
+
+    async def list_tools(
+        self, _ctx: Context, _params: PaginatedRequestParams | None
+    ) -> ListToolsResult:
+        """Every tool, the same for everybody."""
+        return self._listed
+
+    async def call_tool(
+        self, ctx: Context, params: CallToolRequestParams
+    ) -> CallToolResult | InputRequiredResult:
+        """What the tool answers, a failure that a model can read, or a question to the human."""
+        spec, trace = _known(self._served, params.name, self._shop), self._shop.trace
+        try:
+            answer = await _serve(spec, self._asked(ctx), ctx, params)
+        except AnswerNeeded as needed:
+            return needed.result
+        except ToolFault as fault:
+            trace.check(f"tool.{spec.name}", Verdict.NO, code=fault.code, said=fault.text)
+            return failed(fault)
+        if trace.observed:
+            trace.check(f"tool.{spec.name}", Verdict.OK)
+        return answer
+
+    async def list_resources(
+        self, ctx: Context, _params: PaginatedRequestParams | None
+    ) -> ListResourcesResult:
+        """What this caller can read; never kept, because the next caller may have no cart."""
+        found = await resources.listed(self._asked(ctx))
+        return ListResourcesResult(resources=list(found), ttl_ms=0, cache_scope="private")
+
+    async def list_resource_templates(
+        self, _ctx: Context, _params: PaginatedRequestParams | None
+    ) -> ListResourceTemplatesResult:
+        """The shapes of the URIs."""
+        return ListResourceTemplatesResult(
+            resource_templates=list(resources.TEMPLATES),
+            ttl_ms=FRESH_MILLISECONDS,
+            cache_scope="public",
+        )
+
+    async def read_resource(
+        self, ctx: Context, params: ReadResourceRequestParams
+    ) -> ReadResourceResult:
+        """One resource."""
+        return await resources.read(self._asked(ctx), params.uri, ctx.protocol_version)
+
+    async def list_prompts(
+        self, ctx: Context, _params: PaginatedRequestParams | None
+    ) -> ListPromptsResult:
+        """What this caller can ask for."""
+        found = [spec.listed() for spec in prompts.offered(self._asked(ctx)).values()]
+        return ListPromptsResult(prompts=found, ttl_ms=FRESH_MILLISECONDS, cache_scope="private")
+
+    async def get_prompt(self, ctx: Context, params: GetPromptRequestParams) -> GetPromptResult:
+        """One prompt, written for its arguments."""
+        return await prompts.get(self._asked(ctx), params.name, params.arguments or {})
+
+    async def complete(self, ctx: Context, params: CompleteRequestParams) -> CompleteResult:
+        """Suggestions for one argument."""
+        return await completion.complete(self._asked(ctx), params)
+
+    def _asked(self, ctx: Context) -> ToolCall:
+        """What may be known of the request: who asks, and in which shop."""
+        principal = ctx.request.principal if isinstance(ctx.request, Call) else None
+        return ToolCall(self._shop, principal, ctx.session)
+
+
 async def _serve(
-    spec: ToolSpec, shop: Shop, ctx: ServerRequestContext[Any], given: Mapping[str, Any]
+    spec: ToolSpec, asked: ToolCall, ctx: Context, params: CallToolRequestParams
 ) -> CallToolResult:
     """One call, in order: who, with what, and then what it does."""
-    principal = ctx.request.principal if isinstance(ctx.request, Call) else None
-    call = ToolCall(shop, principal, ctx.session)
+    call = replace(asked, human=human_behind(ctx, params))
     if spec.identity is Identity.USER:
         _ = call.user
-    return result(await spec.run(call, **spec.arguments.read(given)))
+    return result(await spec.run(call, **spec.arguments.read(params.arguments or {})))
 
 
 def _known(served: Mapping[str, ToolSpec], name: str, shop: Shop) -> ToolSpec:
     """The tool of that name; a JSON-RPC error, because no tool could answer instead."""
     spec = served.get(name)
     if spec is None:
-        words = explain("E-TOOL-01")
-        shop.trace.check("tool.known", Verdict.NO, arrived=show(name), expected=words.expected)
-        raise MCPError(
-            INVALID_PARAMS,
-            f"{words.title}: {show(name)}{did_you_mean(name, served)}",
-            {
-                "code": words.code,
-                "arrived": show(name),
-                "expected": words.expected,
-                "section": words.section,
-                "fix": words.fix,
-            },
-        )
+        shop.trace.check("tool.known", Verdict.NO, arrived=show(name))
+        raise refusal("E-TOOL-01", f"{show(name)}{did_you_mean(name, served)}")
     return spec

@@ -15,6 +15,7 @@ import anyio
 from catshop.kernel import Clock, Principal, Trace
 from catshop.limits import ShopLimits
 from catshop.tools.faults import ToolFault
+from catshop.tools.human import NOBODY, Human
 from catshop.tools.model import MOST, UserId
 from catshop.tools.ports import Carts, Catalog, Orders
 
@@ -57,13 +58,21 @@ class ToolCall:
     shop: Shop
     principal: Principal | None
     progress: Progress
+    human: Human = NOBODY
+
+    @property
+    def owner(self) -> UserId | None:
+        """Whose cart it is; None when the token proves no user."""
+        if self.principal is None or self.principal.subject is None:
+            return None
+        return UserId(self.principal.issuer, self.principal.subject)
 
     @property
     def user(self) -> UserId:
         """Whose cart it is. ToolFault E-TOOL-03 when the token proves no user."""
-        if self.principal is None or self.principal.subject is None:
+        if self.owner is None:
             raise ToolFault("E-TOOL-03")
-        return UserId(self.principal.issuer, self.principal.subject)
+        return self.owner
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
-from mcp_types import CallToolRequestParams, CallToolResult
+from mcp_types import CallToolRequestParams, CallToolResult, ClientCapabilities
 
 from catshop.kernel import Call, Event, Principal, Trace
 from catshop.limits import ShopLimits, StorageLimits
@@ -46,6 +46,7 @@ class Steps:
         self.reported: list[tuple[float, float | None, str | None]] = []
         self.paused: list[float] = []
         self.events: list[Event] = []
+        self.client_capabilities: ClientCapabilities | None = None
 
     async def report_progress(
         self, progress: float, total: float | None = None, message: str | None = None
@@ -92,16 +93,33 @@ async def shop(tmp_path: Path, steps: Steps) -> AsyncIterator[Shop]:
     await database.close()
 
 
+@pytest.fixture(params=["auto", "legacy"])
+def mode(request: pytest.FixtureRequest) -> str:
+    """Which era the SDK's client speaks: 2026-07-28, or the handshake."""
+    return str(request.param)
+
+
 @pytest.fixture
-def server(shop: Shop) -> Server[Any]:
+def served(shop: Shop) -> Callable[[Principal | None], Server[Any]]:
+    """The shop's server for a given caller, when nothing else says who calls."""
+
+    def of(principal: Principal | None) -> Server[Any]:
+        server = build_server(shop, version="0.1.0")
+
+        async def identify(ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
+            call = Call(principal, "exchange-1") if principal else None
+            return await call_next(replace(ctx, request=call))
+
+        server.middleware.append(identify)
+        return server
+
+    return of
+
+
+@pytest.fixture
+def server(served: Callable[[Principal | None], Server[Any]]) -> Server[Any]:
     """The shop's server, whose calls are Alice's when nothing else says who calls."""
-    server = build_server(shop, version="0.1.0")
-
-    async def identify(ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
-        return await call_next(replace(ctx, request=Call(ALICE, "exchange-1")))
-
-    server.middleware.append(identify)
-    return server
+    return served(ALICE)
 
 
 @pytest.fixture

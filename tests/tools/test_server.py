@@ -15,7 +15,7 @@ from mcp_types import INVALID_PARAMS, CallToolResult
 
 from catshop import tools as folder
 from catshop.kernel import Event, Kind, Verdict
-from catshop.tools.composition import collect, scope_of, tools
+from catshop.tools.composition import READING, collect, needs_of, scope_of, tools
 from catshop.tools.registry import record, tool
 from catshop.tools.server import build_server
 from catshop.tools.shop import Shop, ToolCall
@@ -33,12 +33,6 @@ NAMES = [
     "update_cart_quantity",
     "view_cart",
 ]
-
-
-@pytest.fixture(params=["auto", "legacy"])
-def mode(request: pytest.FixtureRequest) -> str:
-    """Which era the SDK's client speaks: 2026-07-28, or the handshake."""
-    return str(request.param)
 
 
 async def test_the_tools_are_listed_by_name(server: Server[Any], mode: str) -> None:
@@ -143,6 +137,39 @@ def test_every_schema_admits_nothing_unknown_and_says_what_it_is() -> None:
 def test_the_gate_learns_which_scope_a_call_needs(name: str, scopes: set[str]) -> None:
     """RFC 6750 §3.1: a refusal may name the scope that is needed."""
     assert scope_of(name) == scopes
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "scopes"),
+    [
+        ("tools/call", {"name": "checkout"}, {"write"}),
+        ("tools/call", {"name": 7}, set()),
+        ("tools/call", {}, set()),
+        ("resources/read", {"uri": "catshop://cart"}, {"read"}),
+        ("resources/subscribe", {"uri": "catshop://cart"}, {"read"}),
+        ("subscriptions/listen", {}, {"read"}),
+        ("prompts/get", {"name": "reorder"}, {"read"}),
+        ("completion/complete", {}, {"read"}),
+        ("tools/list", {}, set()),
+        ("server/discover", {}, set()),
+        ("ping", {}, set()),
+    ],
+)
+def test_the_gate_learns_which_scope_a_request_needs(
+    method: str, params: dict[str, object], scopes: set[str]
+) -> None:
+    """MCP 2026-07-28 basic/authorization §scope-challenge-handling."""
+    assert needs_of(method, params) == scopes
+
+
+async def test_every_method_of_the_shop_is_in_the_table_or_shows_nothing(
+    server: Server[Any],
+) -> None:
+    """A handler that is added without a scope is found here."""
+    free = {"ping", "server/discover", "tools/list"}
+    served = {method for method in READING | free if server.get_request_handler(method)}
+    assert served >= {"resources/read", "prompts/get", "completion/complete", "tools/list"}
+    assert set(server._request_handlers) - {"tools/call"} <= READING | free
 
 
 def test_a_tool_that_only_reads_says_so() -> None:

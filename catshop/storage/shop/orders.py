@@ -1,7 +1,8 @@
 """The port `tools.ports.Orders` in SQL: what was bought, at the price of that moment.
 
 A cart is taken by one statement, `DELETE ... RETURNING`: whoever gets its rows writes the order,
-and everybody else finds nothing to order. Knows no tools. Next: `catshop/tools/orders.py`.
+and everybody else finds another offer than was agreed to. Knows no tools. Next:
+`catshop/tools/orders.py`.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from datetime import datetime
 from typing import Final
 
 from catshop.storage.database import Database, Row, Statements, milliseconds, moment
+from catshop.storage.shop.carts import CART
 from catshop.storage.shop.rows import line, number, text
-from catshop.tools.model import Basket, Order, Placement, UserId
+from catshop.tools.model import Basket, Offer, Order, Placement, UserId
 
 TAKE: Final = """
     DELETE FROM cart_items WHERE issuer = ? AND subject = ? RETURNING product_id, quantity
@@ -27,6 +29,11 @@ LINES: Final = """
     WHERE order_id = ? ORDER BY product_id
 """
 
+LAST: Final = """
+    SELECT id FROM orders WHERE issuer = ? AND subject = ?
+    ORDER BY placed_at DESC, id DESC LIMIT 1
+"""
+
 HISTORY: Final = """
     SELECT id, placed_at FROM orders WHERE issuer = ? AND subject = ?
     ORDER BY placed_at DESC, id DESC LIMIT ?
@@ -39,14 +46,26 @@ class SqlOrders:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def offer(self, user: UserId) -> Offer:
+        """What a checkout would order now."""
+        last = await self._database.one(LAST, user.issuer, user.subject)
+        rows = await self._database.all(f"{CART} ORDER BY product_id", user.issuer, user.subject)
+        return _offer(last, rows)
+
+    async def repeated(self, user: UserId, key: str) -> Placement | None:
+        """The order that this user has placed with `key`, if there is one."""
+        return await self._database.write(lambda statements: _placed_before(statements, user, key))
+
     async def place(
-        self, user: UserId, order_id: str, now: datetime, key: str | None
+        self, user: UserId, order_id: str, now: datetime, key: str | None, agreed: Offer
     ) -> Placement | None:
-        """Turn the cart into an order and empty it, in one transaction; None for an empty cart."""
+        """Turn the cart into an order and empty it, in one transaction, if it is as agreed."""
 
         def work(statements: Statements) -> Placement | None:
             if key is not None and (placed := _placed_before(statements, user, key)):
                 return placed
+            if _offered(statements, user) != agreed:
+                return None
             taken = statements.all(TAKE, user.issuer, user.subject)
             if not taken:
                 return None
@@ -74,6 +93,16 @@ class SqlOrders:
             product_id,
         )
         return number(row, "sold") if row else 0
+
+
+def _offered(statements: Statements, user: UserId) -> Offer:
+    last = statements.one(LAST, user.issuer, user.subject)
+    rows = statements.all(f"{CART} ORDER BY product_id", user.issuer, user.subject)
+    return _offer(last, rows)
+
+
+def _offer(last: Row | None, rows: list[Row]) -> Offer:
+    return Offer(Basket(tuple(line(row) for row in rows)), text(last, "id") if last else None)
 
 
 def _placed_before(statements: Statements, user: UserId, key: str) -> Placement | None:
