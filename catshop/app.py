@@ -24,9 +24,11 @@ from anyio.abc import SocketListener, TaskGroup
 from catshop import __version__
 from catshop.config import Config
 from catshop.config import Era as ServedEra
-from catshop.kernel import Clock, Principal, Secret, Trace, utc_now
+from catshop.kernel import Changes, Clock, Principal, Secret, Trace, utc_now
+from catshop.limits import ShopLimits
 from catshop.oauth.administration import Administration
 from catshop.oauth.endpoints import AuthorizationServer
+from catshop.oauth.fetch import Fetcher, Reach
 from catshop.oauth.passwords import Passwords
 from catshop.oauth.resource import ResourceServer
 from catshop.oauth.scopes import covers
@@ -42,9 +44,11 @@ from catshop.protocol.versions import Era
 from catshop.storage import oauth as oauth_storage
 from catshop.storage import shop as shop_storage
 from catshop.storage.migrate import migrate
+from catshop.storage.shop import ShopStores
 from catshop.storage.sqlite import SqliteDatabase
 from catshop.storage.sweeper import sweep_forever
-from catshop.tools.composition import Shop, scope_of
+from catshop.tools.announcing import announced, watch
+from catshop.tools.composition import Shop, needs_of
 from catshop.tools.products import SEED, load_catalog
 from catshop.tools.server import build_server
 
@@ -80,8 +84,8 @@ class ShopGate:
         return await self._resource.authenticate(request)
 
     def authorize(self, principal: Principal, method: str, params: Mapping[str, object]) -> None:
-        """A tool takes the scopes that it declares; everything else, any good token."""
-        needed = scope_of(str(params.get("name"))) if method == "tools/call" else frozenset[str]()
+        """A request takes the scopes that the tools plane names for it, or any good token."""
+        needed = needs_of(method, params)
         if not covers(principal.scopes, needed):
             raise self._resource.insufficient(principal, needed)
 
@@ -98,18 +102,16 @@ async def open_house(
     trace = trace or Trace()
     async with open_database(config, trace, clock) as database, anyio.create_task_group() as tasks:
         shop_stores, oauth_stores = shop_storage.stores(database), oauth_storage.stores(database)
-        shop = Shop(
-            shop_stores.catalog,
-            shop_stores.carts,
-            shop_stores.orders,
-            limits=config.limits.shop,
-            clock=clock,
-            new_order_id=lambda: secrets.token_hex(8).upper(),
-            trace=trace,
-        )
+        changes = Changes()
+        shop = announced(shop_on(shop_stores, config.limits.shop, clock, trace), changes)
         settings = oauth_settings(config)
         authorization = AuthorizationServer(
-            settings, oauth_stores, clock=clock, mint=mint, trace=trace
+            settings,
+            oauth_stores,
+            clock=clock,
+            mint=mint,
+            trace=trace,
+            fetcher=Fetcher(config.limits.fetch, trace, reach(config)),
         )
         gate = ShopGate(ResourceServer(settings, oauth_stores, clock=clock, trace=trace))
         sessions = Sessions(config.limits, clock=clock, new_id=mint, trace=trace)
@@ -126,11 +128,25 @@ async def open_house(
                 clock,
                 config.limits.storage.sweep_seconds,
             )
+            tasks.start_soon(watch, shop)
             passwords = Passwords(config.limits.oauth)
             administration = Administration(settings, oauth_stores, clock, mint, passwords)
             router = Router(routes, guard(config), trace)
             yield House(config, trace, database, dispatcher, gate, sessions, administration, router)
             tasks.cancel_scope.cancel()
+
+
+def shop_on(stores: ShopStores, limits: ShopLimits, clock: Clock, trace: Trace) -> Shop:
+    """The shop whose goods, carts and orders are in these stores."""
+    return Shop(
+        stores.catalog,
+        stores.carts,
+        stores.orders,
+        limits=limits,
+        clock=clock,
+        new_order_id=lambda: secrets.token_hex(8).upper(),
+        trace=trace,
+    )
 
 
 @asynccontextmanager
@@ -165,6 +181,12 @@ def oauth_settings(config: Config) -> OAuthSettings:
         limits=config.limits.oauth,
         signup=SignUp.OPEN if config.signup else SignUp.CLOSED,
     )
+
+
+def reach(config: Config) -> Reach:
+    """How far out the shop reads: where it is itself reached on this machine only, on it, too."""
+    local = urlsplit(config.issuer).scheme == "http"
+    return Reach.DEVELOPMENT if local else Reach.PUBLIC
 
 
 def secret_key(path: Path) -> Secret:
