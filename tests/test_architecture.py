@@ -38,6 +38,7 @@ PURE: Final = (
     "catshop/oauth/settings.py",
     "catshop/oauth/strict.py",
     "catshop/oauth/tokens.py",
+    "catshop/protocol/frontmatter.py",
     "catshop/protocol/http1/bodies.py",
     "catshop/protocol/http1/connection.py",
     "catshop/protocol/http1/errors.py",
@@ -51,6 +52,7 @@ PURE: Final = (
     "catshop/protocol/jsonrpc.py",
     "catshop/protocol/ladder.py",
     "catshop/protocol/mirrors.py",
+    "catshop/protocol/task_states.py",
     "catshop/protocol/versions.py",
     "catshop/tools/arguments.py",
     "catshop/tools/model.py",
@@ -74,6 +76,7 @@ ONE_PLACE: Final = {
     "sqlite3": ("catshop/storage/",),
     "typer": ("catshop/cli/",),
     "uvloop": ("catshop/app.py",),
+    "yaml": ("catshop/protocol/frontmatter.py",),
 }
 """Where each protocol, crypto, database and screen library may be imported: nowhere else."""
 
