@@ -474,11 +474,14 @@ async def test_what_is_asked_before_the_task_is_asked_of_the_call(tmp_path: Path
         asked = await client.call("before")
         assert asked["resultType"] == "input_required"
         assert "taskId" not in asked
-        answers = {"who": ALICE_ACCEPTS}
-        created = await client.call("before", inputResponses=answers, requestState="nothing")
+        state, answers = asked["requestState"], {"who": ALICE_ACCEPTS}
+        created = await client.call("before", inputResponses=answers, requestState=state)
         assert created["resultType"] == "task"
-        done = await client.until(created["taskId"], *TERMINAL)
-    assert text(done) == "nothing and Alice"
+        task = created["taskId"]
+        await client.until_asked(task, 1)
+        await client.answer(task, {"who": {"action": "accept", "content": {"name": "Bob"}}})
+        done = await client.until(task, *TERMINAL)
+    assert text(done) == "Alice and Bob"
 
 
 async def test_a_cancelled_task_stops_its_handler_and_stays_cancelled(tmp_path: Path) -> None:
