@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn
@@ -27,6 +28,9 @@ METHOD_NOT_FOUND: Final = -32601
 INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
 """JSON-RPC 2.0 §5.1."""
+
+LIMIT_EXCEEDED: Final = -32005
+"""Ours, from the range that JSON-RPC 2.0 §5.1 leaves to servers: come back with less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,9 @@ def parse(body: bytes, limits: RpcLimits) -> Message:
 
 # --- From octets to a JSON value ---
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+"""Brackets, and whole strings, so that those inside them do not count; never looks back."""
+
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -130,12 +136,13 @@ def _measure(body: bytes, limits: RpcLimits) -> None:
     if body.count(b"[") + body.count(b"{") <= limits.depth:
         return
     depth = 0
-    for octet in _STRING.sub(b"", body):
-        if octet in b"[{":
+    for found in _BRACKETS.finditer(body):
+        bracket = found[0]
+        if bracket in b"[{":
             depth += 1
             if depth > limits.depth:
                 raise RpcError(PARSE_ERROR, "E-RPC-06", arrived=f"more than {limits.depth} levels")
-        elif octet in b"]}":
+        elif bracket in b"]}":
             depth -= 1
 
 
@@ -143,8 +150,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """An object whose names are unique. RFC 8259 §4."""
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
+        repeated, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise RpcError(PARSE_ERROR, "E-RPC-04", arrived=ascii(repeated[:40]))
     return members
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -102,6 +104,40 @@ def test_what_is_no_message_gets_the_code_of_its_fault(
     with pytest.raises(RpcError) as caught:
         jsonrpc.parse(body, LIMITS)
     assert (caught.value.code, caught.value.explanation) == (code, explanation)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        pytest.param(lambda n: b"[" * 65 + b'"' + b'\\"' * n, id="a-string-that-never-ends"),
+        pytest.param(
+            lambda n: b"[" * 65 + b'"' + b'\\"' * n + b"\\", id="a-string-that-ends-in-an-escape"
+        ),
+        pytest.param(lambda n: b'{"a":"' + b"[" * 65 + b"x" * n + b'"}', id="brackets-in-a-string"),
+        pytest.param(
+            lambda n: b"{" + b",".join(b'"%d":0' % i for i in range(n // 4)) + b',"0":0}',
+            id="a-late-repetition",
+        ),
+    ],
+)
+def test_four_times_the_octets_take_about_four_times_as_long(
+    hostile: Callable[[int], bytes],
+) -> None:
+    """Q13: a hostile body stalls nobody. What is quadratic takes sixteen times as long."""
+    short, long = (_seconds(hostile(n)) for n in (20_000, 80_000))
+    assert long < 10 * short
+
+
+def _seconds(body: bytes) -> float:
+    """The least of some tries to parse a body that is refused or is no message."""
+
+    def once() -> float:
+        began = time.perf_counter()
+        with pytest.raises(RpcError):
+            jsonrpc.parse(body, LIMITS)
+        return time.perf_counter() - began
+
+    return min(once() for _ in range(5))
 
 
 def test_a_whole_surrogate_pair_is_a_character() -> None:
