@@ -22,11 +22,11 @@ from mcp_types import (
 )
 
 from catshop.kernel import Changes
-from conformance.fixture import asking, content, prompts, resources, rounds
+from conformance.fixture import asking, content, jobs, prompts, resources, rounds
 from conformance.fixture.registry import Answer, Context, Schema
 
 TOOLS: Final = {
-    each.listed.name: each for module in (content, asking, rounds) for each in module.TOOLS
+    each.listed.name: each for module in (content, asking, rounds, jobs) for each in module.TOOLS
 }
 
 

@@ -36,7 +36,12 @@ from catshop.protocol.http1.messages import Request
 from catshop.protocol.http1.routes import Router
 from catshop.protocol.http1.server import Server, bind, port_of
 from catshop.protocol.sessions import Sessions
+from catshop.protocol.tasks import Tasks
+from catshop.storage.migrate import migrate
+from catshop.storage.protocol.tasks import SqlTasks
+from catshop.storage.sqlite import SqliteDatabase
 from conformance.everything import build_server
+from conformance.fixture.jobs import support
 
 LIMITS: Final = Limits()
 TRACE: Final = Trace()
@@ -70,9 +75,23 @@ class OpenGate:
 
 @asynccontextmanager
 async def everything() -> AsyncIterator[Dispatcher]:
-    """The fixture, hosted."""
-    async with Dispatcher(build_server(Changes()), TRACE) as dispatcher:
-        yield dispatcher
+    """The fixture, hosted, its tasks in a database that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "suite.db"
+        database = SqliteDatabase.open(path, LIMITS.storage, TRACE)
+        await migrate(database, utc_now(), where=str(path))
+        server = build_server(Changes())
+        Tasks(
+            SqlTasks(database),
+            support,
+            limits=LIMITS.task,
+            clock=utc_now,
+            new_id=secrets.token_urlsafe,
+            trace=TRACE,
+        ).install(server)
+        async with Dispatcher(server, TRACE) as dispatcher:
+            yield dispatcher
+        await database.close()
 
 
 @asynccontextmanager
