@@ -96,6 +96,8 @@ class Config:
     """A JSON file with products that replaces the built-in catalog."""
     signup: bool = True
     """Whether the login page lets people open an account."""
+    registration: bool = True
+    """Whether clients may register themselves; the others are added with `catshop client add`."""
     allowed_hosts: tuple[str, ...] = ()
     """Names that Host may carry besides the issuer's and this machine's own."""
     allowed_origins: tuple[str, ...] = ()

@@ -1,8 +1,9 @@
 """Dynamic registration: a stranger names itself and gets a client_id.
 
 Anybody may register, so a registration is worth nothing but its redirect_uris: they are where a
-code may go. Only public clients so far: a secret that every copy of an application holds is none.
-Pure; `endpoints.py` stores what comes out. RFC 7591 §2, §3; OAuth 2.1 §2.1.
+code may go. A client is public unless it asks to be more: a secret that every copy of an
+application holds is none. Nothing that a registration names is fetched. Pure; `endpoints.py`
+stores what comes out, `client_auth.py` asks for the proof. RFC 7591 §2, §3; OAuth 2.1 §2.1.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from catshop.oauth import redirects, scopes
+from catshop.kernel import Secret
+from catshop.oauth import jwt, redirects, scopes
 from catshop.oauth.errors import (
     InvalidClientMetadata,
     InvalidRedirectUri,
@@ -22,6 +25,7 @@ from catshop.oauth.errors import (
 )
 from catshop.oauth.model import Client
 from catshop.oauth.parameters import GRANT_TYPES
+from catshop.oauth.tokens import Mint
 
 NAME_LENGTH: Final = 200
 """Characters of a client_name: more than fits in a line of the consent page."""
@@ -29,8 +33,14 @@ NAME_LENGTH: Final = 200
 REDIRECT_URIS: Final = 20
 """Of one client."""
 
-METHODS: Final = ("none",)
+METHODS: Final = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
 """Ways in which a client proves who it is at the token endpoint. RFC 7591 §2."""
+
+WITH_SECRET: Final = frozenset({"client_secret_basic", "client_secret_post"})
+"""Those for which it is given a secret."""
+
+WEB_PAGES: Final = ("client_uri", "logo_uri", "policy_uri", "tos_uri")
+"""Members that name pages of the client; they are looked at, and not kept."""
 
 Metadata = Mapping[str, object]
 
@@ -50,7 +60,8 @@ def accept(sent: Metadata, client_id: str, now: datetime) -> Client:
     """The client that `sent` describes, or the first rule that it breaks. RFC 7591 §2."""
     if "software_statement" in sent:
         raise InvalidSoftwareStatement("E-REG-10")
-    _public(sent.get("token_endpoint_auth_method", "none"))
+    _web_pages(sent)
+    method = _method(sent.get("token_endpoint_auth_method", "none"))
     grant_types = _grant_types(_strings(sent, "grant_types", GRANT_TYPES))
     _response_types(_strings(sent, "response_types", ("code",)))
     return Client(
@@ -61,11 +72,29 @@ def accept(sent: Metadata, client_id: str, now: datetime) -> Client:
         scopes=_scopes(sent.get("scope", "")),
         created_at=now,
         application_type=_application_type(sent.get("application_type", "native")),
+        auth_method=method,
+        jwks=_jwks(sent, method),
     )
 
 
-def answer(client: Client) -> dict[str, object]:
-    """What the client is told: its id, and every member as it was registered. RFC 7591 §3.2.1."""
+def armed(client: Client, mint: Mint) -> tuple[Client, Secret | None]:
+    """The client with a secret of its own, where its method takes one. OAuth 2.1 §2.4.1."""
+    if client.auth_method not in WITH_SECRET:
+        return replace(client, secret_hash=None), None
+    secret = Secret(f"cat_cs_{mint()}")
+    return replace(client, secret_hash=secret.digest()), secret
+
+
+def answer(client: Client, secret: Secret | None = None) -> dict[str, object]:
+    """What the client is told: its id, its secret this once, and every member as it was registered.
+
+    RFC 7591 §3.2.1. A secret does not expire: `client_secret_expires_at` is 0.
+    """
+    proof: dict[str, object] = {}
+    if secret is not None:
+        proof |= {"client_secret": secret.reveal(), "client_secret_expires_at": 0}
+    if client.jwks is not None:
+        proof["jwks"] = json.loads(client.jwks)
     return {
         "client_id": client.id,
         "client_id_issued_at": int(client.created_at.timestamp()),
@@ -73,15 +102,43 @@ def answer(client: Client) -> dict[str, object]:
         "redirect_uris": list(client.redirect_uris),
         "grant_types": list(client.grant_types),
         "response_types": ["code"],
-        "token_endpoint_auth_method": "none",
+        "token_endpoint_auth_method": client.auth_method,
         "scope": scopes.write(client.scopes),
         "application_type": client.application_type,
+        **proof,
     }
 
 
-def _public(method: object) -> None:
-    if method not in METHODS:
-        raise InvalidClientMetadata("E-REG-05", arrived=str(method))
+def _method(asked: object) -> str:
+    if not isinstance(asked, str) or asked not in METHODS:
+        raise InvalidClientMetadata("E-REG-05", arrived=str(asked))
+    return asked
+
+
+def _jwks(sent: Metadata, method: str) -> str | None:
+    """The public keys of the client, as they came. RFC 7591 §2; RFC 8725 §3.5.
+
+    What is wrong with a key is told, the key itself never: it may be a private one.
+    """
+    if "jwks_uri" in sent:
+        raise InvalidClientMetadata("E-REG-15")
+    jwks = sent.get("jwks")
+    if jwks is None:
+        if method == "private_key_jwt":
+            raise InvalidClientMetadata("E-REG-13", arrived="no jwks")
+        return None
+    try:
+        jwt.public_keys(jwks)
+    except jwt.BadKey as error:
+        raise InvalidClientMetadata("E-REG-13", arrived=str(error)) from None
+    return json.dumps(jwks, separators=(",", ":"))
+
+
+def _web_pages(sent: Metadata) -> None:
+    """Pages that a user may be sent to are public ones. RFC 7591 §2, §5."""
+    for name in WEB_PAGES:
+        if name in sent and not redirects.is_public_page(sent[name]):
+            raise InvalidClientMetadata("E-REG-14", arrived=name)
 
 
 def _strings(sent: Metadata, name: str, default: tuple[str, ...]) -> tuple[str, ...]:

@@ -32,7 +32,11 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An application that asks for access; public, so its id alone names it. OAuth 2.1 §2.1."""
+    """An application that asks for access. OAuth 2.1 §2.1.
+
+    `auth_method` is how it proves who it is, in the words of RFC 7591 §2: with `none` it is public,
+    and its id alone names it. `jwks` are its public keys, as the JSON that was registered.
+    """
 
     id: str
     name: str
@@ -41,6 +45,14 @@ class Client:
     scopes: frozenset[str]
     created_at: datetime
     application_type: str = "native"
+    auth_method: str = "none"
+    secret_hash: str | None = field(default=None, repr=False)
+    jwks: str | None = None
+
+    @property
+    def public(self) -> bool:
+        """Whether the client can keep no secret, so that nothing proves who it is."""
+        return self.auth_method == "none"
 
 
 @dataclass(frozen=True, slots=True)

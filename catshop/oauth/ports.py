@@ -119,6 +119,10 @@ class Clients(Protocol):
         """Keep the client. Adding the same id again changes nothing."""
         ...
 
+    async def put(self, client: Client) -> None:
+        """Keep the client as it is now, in the place of what was known of it."""
+        ...
+
     async def find(self, client_id: str) -> Client | None:
         """The client of that id."""
         ...
@@ -224,8 +228,23 @@ class Attempts(Protocol):
         """
         ...
 
+    async def full(self, bucket: str, allowed: int, since: datetime) -> datetime | None:
+        """The oldest moment that fills the bucket; None while there is room. Notes nothing."""
+        ...
+
     async def release(self, attempt: str, bucket: str) -> None:
         """Forget this attempt, and everything that was noted in `bucket`."""
+        ...
+
+
+class Proofs(Protocol):
+    """Signed proofs that are good once: what was shown is remembered until it has expired."""
+
+    async def spend(self, proof: str, until: datetime) -> bool:
+        """Remember the proof of that hash; False when it was shown before.
+
+        However many show it together, in whatever process, one is told True. RFC 7523 §3.
+        """
         ...
 
 
@@ -264,5 +283,6 @@ class Stores:
     sessions: Sessions
     grants: Grants
     attempts: Attempts
+    proofs: Proofs
     upkeep: Upkeep
     notices: Notices = field(default_factory=Notices)

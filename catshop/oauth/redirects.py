@@ -32,6 +32,9 @@ LOOPBACK: Final = re.compile(
 )
 """An address of the user's own machine: origin without port, port, the rest. RFC 8252 §7.3."""
 
+OURS_ALONE: Final = frozenset({"internal", "local", "localhost"})
+"""Top-level names that lead nowhere in public. RFC 6761 §6; RFC 6762 §3."""
+
 
 def registrable(uri: object) -> str:
     """`uri`, when a client may register it. RFC 7591 §5, OAuth 2.1 §2.3.1."""
@@ -73,6 +76,20 @@ def is_loopback(uri: str) -> bool:
     """Whether `uri` leads nowhere but to the user's own machine."""
     found = LOOPBACK.fullmatch(uri)
     return found is not None and _is_port(found[2])
+
+
+def is_public_page(uri: object) -> bool:
+    """Whether `uri` is an https address of a host with a public name. RFC 7591 §5.
+
+    A host that ends in a number is an address however it is spelled, and no name. RFC 3986 §3.2.2.
+    """
+    if not isinstance(uri, str) or len(uri) > LENGTH or not CLEAN.fullmatch(uri):
+        return False
+    parts = _split(uri)
+    if parts is None or not _is_https(parts):
+        return False
+    labels = (parts.hostname or "").rstrip(".").split(".")
+    return len(labels) > 1 and labels[-1] not in OURS_ALONE and labels[-1][:1].isalpha()
 
 
 def destination(uri: str) -> str:

@@ -22,6 +22,13 @@ class SignUp(Enum):
     CLOSED = "closed"
 
 
+class Registration(Enum):
+    """Whether strangers may register clients."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
 @dataclass(frozen=True, slots=True)
 class OAuthSettings:
     """`issuer` and `resource` as they were configured; `previous_keys` still verify, never sign."""
@@ -31,6 +38,7 @@ class OAuthSettings:
     secret_key: Secret
     limits: OAuthLimits = field(default_factory=OAuthLimits)
     signup: SignUp = SignUp.OPEN
+    registration: Registration = Registration.OPEN
     previous_keys: tuple[Secret, ...] = ()
 
     @property

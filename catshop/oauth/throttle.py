@@ -60,6 +60,12 @@ def registration(address: str, limits: OAuthLimits) -> Budget:
     return Budget(((bucket("register", address), limits.registrations_per_hour),), 3600)
 
 
+def client_failures(client_id: str, address: str, limits: OAuthLimits) -> Budget:
+    """Failed proofs in the name of one client, from one address. OAuth 2.1 §7.7."""
+    mine = bucket("client", client_id, address)
+    return Budget(((mine, limits.client_failures),), limits.login_window_seconds)
+
+
 class Throttle:
     """Counts attempts against a budget."""
 
@@ -73,9 +79,21 @@ class Throttle:
         now, name, window = self._clock(), short(self._mint), timedelta(seconds=budget.window)
         full = await self._attempts.reserve(name, budget.allowances, now, now - window)
         if full is not None:
-            raise Throttled(max(1, ceil((full + window - now).total_seconds())))
+            raise _throttled(full + window - now)
         return name
+
+    async def look(self, budget: Budget) -> None:
+        """`Throttled` when a bucket is full; nothing is noted, so success costs nothing."""
+        now, window = self._clock(), timedelta(seconds=budget.window)
+        for name, allowed in budget.allowances:
+            full = await self._attempts.full(name, allowed, now - window)
+            if full is not None:
+                raise _throttled(full + window - now)
 
     async def refund(self, attempt: str, budget: Budget) -> None:
         """The attempt succeeded: forget it, and the failures before it in its first bucket."""
         await self._attempts.release(attempt, budget.allowances[0][0])
+
+
+def _throttled(wait: timedelta) -> Throttled:
+    return Throttled(max(1, ceil(wait.total_seconds())))

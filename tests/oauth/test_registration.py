@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import anyio
 import pytest
 
+from catshop.kernel import Secret
 from catshop.limits import OAuthLimits
+from catshop.oauth.settings import OAuthSettings, Registration
 from tests.oauth.house import CALLBACK, Clock, House, field_of, json_of, request_of
+from tests.oauth.keys import private_set, public_set
 
 JSON = {"content-type": "application/json"}
+JWKS_URI = "https://a.example/jwks"
+SHARED = {"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "1"}]}
 
 
 async def test_a_public_client_is_registered_and_told_everything(house: House) -> None:
@@ -34,6 +40,49 @@ async def test_a_client_that_names_no_method_is_public(house: House) -> None:
     """RFC 7591 §2, §3.2.1; OAuth 2.1 §2.1."""
     told = json_of(await house.register())
     assert told["token_endpoint_auth_method"] == "none"
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+async def test_a_client_with_a_secret_is_told_it_once_and_its_hash_is_kept(
+    house: House, method: str
+) -> None:
+    """RFC 7591 §3.2.1; OAuth 2.1 §2.4.1."""
+    told = json_of(await house.register(token_endpoint_auth_method=method))
+    assert told["token_endpoint_auth_method"] == method
+    assert told["client_secret_expires_at"] == 0
+    assert len(told["client_secret"]) >= 43
+    kept = await house.stores.clients.find(told["client_id"])
+    assert kept is not None
+    assert kept.secret_hash == Secret(told["client_secret"]).digest()
+    assert kept.secret_hash not in repr(kept)
+    row = await house.database.one("SELECT * FROM oauth_clients")
+    assert told["client_secret"] not in str(dict(row or {}))
+
+
+@pytest.mark.parametrize("kind", ["ec", "ed", "rsa"])
+async def test_a_client_with_keys_is_registered_with_their_public_halves(
+    house: House, kind: str
+) -> None:
+    """RFC 7591 §2, §3.2.1; RFC 7517 §4, §5; RFC 8725 §3.2: R11."""
+    jwks = public_set(kind, use="sig", key_ops=["verify"])
+    answer = await house.register(token_endpoint_auth_method="private_key_jwt", jwks=jwks)
+    told = json_of(answer)
+    assert (answer.status, told["jwks"]) == (201, jwks)
+    assert "client_secret" not in told
+
+
+async def test_a_private_key_that_was_sent_is_shown_nowhere(house: House) -> None:
+    """RFC 7591 §2: R11."""
+    jwks = private_set("ec")
+    answer = await house.register(jwks=jwks)
+    assert jwks["keys"][0]["d"].encode() not in answer.body
+    assert b"a private key" in answer.body
+
+
+async def test_public_pages_of_the_client_are_welcome_and_not_kept(house: House) -> None:
+    """RFC 7591 §2: R18; RFC 6761 §6."""
+    told = json_of(await house.register(client_uri="https://a.example/x?y", logo_uri=""))
+    assert "client_uri" not in told
 
 
 @pytest.mark.parametrize(
@@ -61,9 +110,40 @@ async def test_a_client_that_names_no_method_is_public(house: House) -> None:
         pytest.param({"client_name": 7}, "metadata", id="R15-number"),
         pytest.param({"token_endpoint_auth_method": "client_secret_jwt"}, "metadata", id="R17"),
         pytest.param({"token_endpoint_auth_method": "x"}, "metadata", id="R17-unknown"),
-        pytest.param(
-            {"token_endpoint_auth_method": "client_secret_basic"}, "metadata", id="secret"
+        pytest.param({"token_endpoint_auth_method": ["none"]}, "metadata", id="R17-list"),
+        pytest.param({"token_endpoint_auth_method": "private_key_jwt"}, "metadata", id="R11-none"),
+        pytest.param({"jwks": public_set("ec"), "jwks_uri": JWKS_URI}, "metadata", id="R11-both"),
+        pytest.param({"jwks_uri": JWKS_URI}, "metadata", id="R11-uri"),
+        pytest.param({"jwks": private_set("ec")}, "metadata", id="R11-d"),
+        pytest.param({"jwks": SHARED}, "metadata", id="R11-oct"),
+        pytest.param({"jwks": public_set("rsa-1024")}, "metadata", id="R11-rsa-1024"),
+        pytest.param({"jwks": public_set("p-384")}, "metadata", id="R11-curve"),
+        pytest.param({"jwks": public_set("ec", use="enc")}, "metadata", id="R11-enc"),
+        pytest.param({"jwks": public_set("ec", x="AAAA")}, "metadata", id="R11-off-curve"),
+        pytest.param({"jwks": public_set("ec", kid=7)}, "metadata", id="R11-kid"),
+        pytest.param({"jwks": public_set("ec", "ed")}, "metadata", id="R11-one-kid-twice"),
+        pytest.param({"jwks": {"keys": []}}, "metadata", id="R11-empty"),
+        pytest.param({"jwks": {"keys": [7]}}, "metadata", id="R11-number"),
+        pytest.param({"jwks": "{}"}, "metadata", id="R11-string"),
+        *(
+            pytest.param({member: address}, "metadata", id=f"R18-{member}-{address}")
+            for member in ("client_uri", "logo_uri", "policy_uri", "tos_uri")
+            for address in (
+                "http://a.example/",
+                "https://127.0.0.1/",
+                "https://10.0.0.1/",
+                "https://[::1]/",
+                "https://2130706433/",
+                "https://0x7f.1/",
+                "https://localhost/",
+                "https://printer.local/",
+                "https://printer/",
+                "https://a@b.example/",
+                "https://a.example:0/",
+                "javascript:alert(1)",
+            )
         ),
+        pytest.param({"logo_uri": 7}, "metadata", id="R18-number"),
         pytest.param({"application_type": "toaster"}, "metadata", id="application-type"),
         pytest.param({"application_type": {}}, "metadata", id="application-type-object"),
     ],
@@ -71,7 +151,9 @@ async def test_a_client_that_names_no_method_is_public(house: House) -> None:
 async def test_what_may_not_be_registered_leaves_nothing(
     house: House, metadata: dict[str, Any], error: str
 ) -> None:
-    """RFC 7591 §2, §2.1, §3.2.2; OAuth 2.1 §10.
+    """RFC 7591 §2, §2.1, §3.2.2, §5; OAuth 2.1 §10.
+
+    RFC 7518 §3.3, §6.2.2, §6.3.2, §6.4; RFC 8725 §3.5; RFC 3986 §3.2.2; RFC 6762 §3.
 
     MCP 2026-07-28 basic/authorization/client-registration §dynamic-client-registration.
     """
@@ -194,3 +276,19 @@ async def test_the_sweeper_forgets_unused_clients_and_keeps_those_with_a_grant(
     assert await house.stores.clients.find(unused) is None
     assert await house.count("oauth_families") == 0
     assert await house.stores.clients.find(used) is not None
+
+
+class TestByTheOperatorAlone:
+    """With registration switched off."""
+
+    @pytest.fixture
+    def settings(self, settings: OAuthSettings) -> OAuthSettings:
+        return replace(settings, registration=Registration.CLOSED)
+
+    async def test_strangers_register_nothing_and_are_told_of_no_endpoint(
+        self, house: House
+    ) -> None:
+        """RFC 8414 §2; RFC 7591 §3: R20."""
+        assert (await house.register()).status == 404
+        document = json_of(await house.get("/.well-known/oauth-authorization-server"))
+        assert "registration_endpoint" not in document

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import anyio
@@ -131,7 +132,8 @@ async def test_an_unknown_client_is_invalid(house: House, client: str) -> None:
 async def test_a_client_that_tries_to_prove_itself_is_challenged(house: House) -> None:
     """OAuth 2.1 §3.2.4: T7, T10, T12."""
     client_id = await house.client()
-    for credentials in ("Basic Y2F0Ong=", "Basic %", "Basic", "Bearer x"):
+    own = b64encode(f"{client_id}:x".encode()).decode()
+    for credentials in (f"Basic {own}", "Basic %", "Basic", "Bearer x"):
         fields = {"content-type": FORM, "authorization": credentials}
         body = f"grant_type=authorization_code&code=x&client_id={client_id}".encode()
         answer = await house.ask(request_of("POST", "/token", body, fields))

@@ -12,6 +12,7 @@ from catshop.storage.database import Database
 from catshop.storage.oauth.attempts import Attempts
 from catshop.storage.oauth.clients import Clients
 from catshop.storage.oauth.grants import Grants
+from catshop.storage.oauth.proofs import Proofs
 from catshop.storage.oauth.requests import Requests
 from catshop.storage.oauth.sessions import Sessions
 from catshop.storage.oauth.upkeep import Upkeep
@@ -27,5 +28,6 @@ def stores(database: Database, limits: OAuthLimits | None = None) -> Stores:
         sessions=Sessions(database),
         grants=Grants(database),
         attempts=Attempts(database),
+        proofs=Proofs(database),
         upkeep=Upkeep(database, limits or OAuthLimits()),
     )

@@ -9,9 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from catshop.storage.database import Database, Statements, milliseconds
 from catshop.storage.oauth import rows
+
+FILLED: Final = """
+    SELECT at FROM oauth_attempts WHERE bucket = ? AND at > ? ORDER BY at DESC LIMIT 1 OFFSET ?
+"""
+"""The oldest of the newest so many attempts; no row while there are fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,11 @@ class Attempts:
 
         return await self.database.write(work)
 
+    async def full(self, bucket: str, allowed: int, since: datetime) -> datetime | None:
+        """See the port."""
+        row = await self.database.one(FILLED, bucket, milliseconds(since), allowed - 1)
+        return rows.time(row["at"]) if row else None
+
     async def release(self, attempt: str, bucket: str) -> None:
         """See the port."""
 
@@ -53,11 +64,5 @@ class Attempts:
 
 def _filled(statements: Statements, bucket: str, allowed: int, since: datetime) -> datetime | None:
     """When the oldest of the attempts that fill the bucket was made; None while there is room."""
-    row = statements.one(
-        "SELECT at FROM oauth_attempts WHERE bucket = ? AND at > ?"
-        " ORDER BY at DESC LIMIT 1 OFFSET ?",
-        bucket,
-        milliseconds(since),
-        allowed - 1,
-    )
+    row = statements.one(FILLED, bucket, milliseconds(since), allowed - 1)
     return rows.time(row["at"]) if row else None

@@ -1,16 +1,32 @@
 """Registered clients. `oauth.ports.Clients`.
 
-A client is written once and then only read; `upkeep.py` forgets those that were never used.
-Lists are JSON in a text column: nothing is ever looked up inside them.
+A client that registered is written once and then only read, one that describes itself is written
+anew whenever it is met; `upkeep.py` forgets those that were never used. Lists are JSON in a text
+column: nothing is ever looked up inside them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from catshop.oauth.model import Client
-from catshop.storage.database import Database, Statements, milliseconds
+from catshop.storage.database import Database, Statements, Value, milliseconds
 from catshop.storage.oauth import rows
+
+INSERT: Final = """
+    INSERT INTO oauth_clients
+    (id, name, redirect_uris, grant_types, scopes, application_type, created_at,
+    auth_method, secret_hash, jwks)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+REPLACE: Final = """
+    ON CONFLICT (id) DO UPDATE SET name = excluded.name, redirect_uris = excluded.redirect_uris,
+    grant_types = excluded.grant_types, scopes = excluded.scopes,
+    application_type = excluded.application_type, auth_method = excluded.auth_method,
+    secret_hash = excluded.secret_hash, jwks = excluded.jwks
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +39,15 @@ class Clients:
         """See the port."""
 
         def work(statements: Statements) -> None:
-            statements.run(
-                "INSERT INTO oauth_clients"
-                " (id, name, redirect_uris, grant_types, scopes, application_type, created_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-                client.id,
-                client.name,
-                rows.listed(client.redirect_uris),
-                rows.listed(client.grant_types),
-                rows.words(client.scopes),
-                client.application_type,
-                milliseconds(client.created_at),
-            )
+            statements.run(f"{INSERT} ON CONFLICT (id) DO NOTHING", *_values(client))
+
+        await self.database.write(work)
+
+    async def put(self, client: Client) -> None:
+        """See the port. When it was first met, and first used, stays."""
+
+        def work(statements: Statements) -> None:
+            statements.run(f"{INSERT} {REPLACE}", *_values(client))
 
         await self.database.write(work)
 
@@ -42,3 +55,19 @@ class Clients:
         """See the port."""
         row = await self.database.one("SELECT * FROM oauth_clients WHERE id = ?", client_id)
         return rows.client(row) if row else None
+
+
+def _values(client: Client) -> tuple[Value, ...]:
+    """In the order of `INSERT`."""
+    return (
+        client.id,
+        client.name,
+        rows.listed(client.redirect_uris),
+        rows.listed(client.grant_types),
+        rows.words(client.scopes),
+        client.application_type,
+        milliseconds(client.created_at),
+        client.auth_method,
+        client.secret_hash,
+        client.jwks,
+    )

@@ -57,6 +57,9 @@ def client(row: Row) -> Client:
         scopes=_scopes(row["scopes"]),
         created_at=time(row["created_at"]),
         application_type=text(row["application_type"]),
+        auth_method=text(row["auth_method"]),
+        secret_hash=_text_or_none(row["secret_hash"]),
+        jwks=_text_or_none(row["jwks"]),
     )
 
 

@@ -33,6 +33,7 @@ class Upkeep:
                 ("oauth_sessions WHERE expires_at <= ?", before(0)),
                 ("oauth_access_tokens WHERE expires_at <= ?", before(0)),
                 ("oauth_codes WHERE redeemed_at IS NULL AND expires_at <= ?", before(3600)),
+                ("oauth_spent_proofs WHERE expires_at <= ?", before(0)),
                 ("oauth_families WHERE expires_at <= ?", before(0)),
                 ("oauth_refresh_tokens WHERE state <> 'live' AND rotated_at <= ?", before(3600)),
                 (

@@ -114,6 +114,9 @@ async def test_a_client_comes_back_as_it_was_written_and_is_written_once(stores:
     """`Clients.add`, `Clients.find`."""
     await stores.clients.add(replace(CLIENT, name="another"))
     assert await stores.clients.find("c1") == CLIENT
+    proving = replace(CLIENT, id="c2", auth_method="x", secret_hash="hash", jwks="{}")
+    await stores.clients.add(proving)
+    assert await stores.clients.find("c2") == proving
     assert await stores.clients.find("") is None
 
 
@@ -399,6 +402,37 @@ async def test_a_window_slides(stores: Stores) -> None:
     free = NOW + hour
     assert await stores.attempts.reserve("n5", [("b", 3)], free, free - hour) is None
     assert await stores.attempts.reserve("n6", [("b", 3)], free, free - hour) == moments[1]
+
+
+async def test_a_full_bucket_is_seen_without_noting_anything(
+    stores: Stores, database: Database
+) -> None:
+    """`Attempts.full`."""
+    since = NOW - timedelta(hours=1)
+    assert await stores.attempts.full("b", 2, since) is None
+    for number in range(2):
+        assert await stores.attempts.full("b", 2, since) is None
+        await stores.attempts.reserve(f"n{number}", [("b", 2)], NOW, since)
+    assert await stores.attempts.full("b", 2, since) == NOW
+    assert await stores.attempts.full("b", 2, NOW) is None
+    assert await count(database, "oauth_attempts") == 2
+
+
+async def test_of_many_who_spend_a_proof_one_does(stores: Stores, database: Database) -> None:
+    """`Proofs.spend`: RFC 7523 §3."""
+    found: list[bool] = []
+
+    async def spend() -> None:
+        found.append(await stores.proofs.spend("p", LATER))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(spend)
+    assert sorted(found) == [False] * 19 + [True]
+    await stores.upkeep.sweep(LATER - timedelta(milliseconds=1))
+    assert not await stores.proofs.spend("p", LATER)
+    await stores.upkeep.sweep(LATER)
+    assert await count(database, "oauth_spent_proofs") == 0
 
 
 async def test_a_success_is_taken_back(stores: Stores, database: Database) -> None:
