@@ -72,6 +72,10 @@ class SessionLimits:
 
     sessions: int = 10_000
     """Live sessions; one more is told 503."""
+    sessions_of_one: int = 100
+    """Live sessions of one principal; one more is told 429."""
+    initialize: int = 65_536
+    """Octets in the params of initialize, which a session keeps."""
     idle_seconds: float = 1800.0
     """A session that nobody used for so long is over."""
     events: int = 256
@@ -114,6 +118,8 @@ class OAuthLimits:
     """A rotated refresh token may come back once within this, as if the answer had been lost."""
     verifier_tries: int = 5
     """Wrong code_verifiers after which a code is spent."""
+    key_lead_seconds: int = 300
+    """A new signing key is published for so long before it signs, as long as /jwks may be kept."""
     session_seconds: int = 8 * 3600
     """A browser's sign-in."""
     unused_client_seconds: int = 30 * 86_400
@@ -128,6 +134,8 @@ class OAuthLimits:
     """Failed sign-ins from one address, whatever the account."""
     client_failures: int = 20
     """Failed proofs in the name of one client from one address, after which it waits."""
+    introspection_misses: int = 300
+    """Tokens in a minute that one caller may ask after in vain."""
     login_window_seconds: int = 900
     """The time over which failures are counted."""
     password_length: int = 1024

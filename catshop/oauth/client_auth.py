@@ -168,6 +168,13 @@ class ClientAuthentication:
                 refusal.fields = (*refusal.fields, BASIC)
             raise
 
+    async def confidential(self, request: Request, sent: Parameters) -> Client:
+        """The same, for what no public client may ask. RFC 7662 §2.1."""
+        client = await self.authenticate(request, sent)
+        if client.public:
+            raise InvalidClient("E-CLIENT-09", arrived=client.id, fields=(BASIC,))
+        return client
+
     async def _guarded(self, claim: Claim, address: str) -> Client:
         """Count failed proofs, and let nobody try on who failed too often. OAuth 2.1 §7.7."""
         budget = throttle.client_failures(claim.client_id or "", address, self._settings.limits)

@@ -36,6 +36,9 @@ REDIRECT_URIS: Final = 20
 METHODS: Final = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
 """Ways in which a client proves who it is at the token endpoint. RFC 7591 §2."""
 
+CONFIDENTIAL: Final = tuple(method for method in METHODS if method != "none")
+"""Those that prove anything. OAuth 2.1 §2.1."""
+
 WITH_SECRET: Final = frozenset({"client_secret_basic", "client_secret_post"})
 """Those for which it is given a secret."""
 

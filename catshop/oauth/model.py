@@ -30,12 +30,23 @@ class User:
         return self.disabled_at is None
 
 
+class Origin(StrEnum):
+    """Who brought a client here."""
+
+    ITSELF = "itself"
+    """It registered, or describes itself; unused, it is forgotten some day."""
+    OPERATOR = "operator"
+    """It was added by hand, and stays until it is removed by hand."""
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """An application that asks for access. OAuth 2.1 §2.1.
 
     `auth_method` is how it proves who it is, in the words of RFC 7591 §2: with `none` it is public,
     and its id alone names it. `jwks` are its public keys, as the JSON that was registered.
+    `serves` is the resource that it serves, when the operator says so: a resource server is a
+    client, too, where it asks after tokens (RFC 7662 §2.1).
     """
 
     id: str
@@ -48,6 +59,9 @@ class Client:
     auth_method: str = "none"
     secret_hash: str | None = field(default=None, repr=False)
     jwks: str | None = None
+    serves: str | None = None
+    origin: Origin = Origin.ITSELF
+    management_hash: str | None = field(default=None, repr=False)
 
     @property
     def public(self) -> bool:
@@ -177,6 +191,21 @@ class RefreshToken:
     state: RefreshState = RefreshState.LIVE
     rotated_at: datetime | None = None
     successor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key that signs access tokens: published from its creation, in use from `signs_from` on.
+
+    `public` is its JWK as JSON, `sealed` its private half, which only `keys.py` can open.
+    """
+
+    kid: str
+    public: str
+    sealed: str = field(repr=False)
+    created_at: datetime
+    signs_from: datetime
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,11 @@ def client_failures(client_id: str, address: str, limits: OAuthLimits) -> Budget
     return Budget(((mine, limits.client_failures),), limits.login_window_seconds)
 
 
+def introspection(client_id: str, limits: OAuthLimits) -> Budget:
+    """Questions of one caller after tokens that are not its own. RFC 7662 §4."""
+    return Budget(((bucket("introspect", client_id), limits.introspection_misses),), 60)
+
+
 class Throttle:
     """Counts attempts against a budget."""
 

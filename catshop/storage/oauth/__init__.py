@@ -12,6 +12,7 @@ from catshop.storage.database import Database
 from catshop.storage.oauth.attempts import Attempts
 from catshop.storage.oauth.clients import Clients
 from catshop.storage.oauth.grants import Grants
+from catshop.storage.oauth.keys import Keys
 from catshop.storage.oauth.proofs import Proofs
 from catshop.storage.oauth.requests import Requests
 from catshop.storage.oauth.sessions import Sessions
@@ -29,5 +30,6 @@ def stores(database: Database, limits: OAuthLimits | None = None) -> Stores:
         grants=Grants(database),
         attempts=Attempts(database),
         proofs=Proofs(database),
+        keys=Keys(database),
         upkeep=Upkeep(database, limits or OAuthLimits()),
     )

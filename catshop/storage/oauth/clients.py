@@ -17,15 +17,16 @@ from catshop.storage.oauth import rows
 INSERT: Final = """
     INSERT INTO oauth_clients
     (id, name, redirect_uris, grant_types, scopes, application_type, created_at,
-    auth_method, secret_hash, jwks)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    auth_method, secret_hash, jwks, serves, origin, management_hash)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 REPLACE: Final = """
     ON CONFLICT (id) DO UPDATE SET name = excluded.name, redirect_uris = excluded.redirect_uris,
     grant_types = excluded.grant_types, scopes = excluded.scopes,
     application_type = excluded.application_type, auth_method = excluded.auth_method,
-    secret_hash = excluded.secret_hash, jwks = excluded.jwks
+    secret_hash = excluded.secret_hash, jwks = excluded.jwks, serves = excluded.serves,
+    origin = excluded.origin, management_hash = excluded.management_hash
 """
 
 
@@ -70,4 +71,7 @@ def _values(client: Client) -> tuple[Value, ...]:
         client.auth_method,
         client.secret_hash,
         client.jwks,
+        client.serves,
+        client.origin,
+        client.management_hash,
     )

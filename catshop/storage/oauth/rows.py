@@ -17,10 +17,12 @@ from catshop.oauth.model import (
     Client,
     Code,
     Family,
+    Origin,
     Presented,
     RefreshState,
     RefreshToken,
     Refusal,
+    SigningKey,
     User,
 )
 from catshop.storage.database import Row, Value, moment
@@ -60,6 +62,9 @@ def client(row: Row) -> Client:
         auth_method=text(row["auth_method"]),
         secret_hash=_text_or_none(row["secret_hash"]),
         jwks=_text_or_none(row["jwks"]),
+        serves=_text_or_none(row["serves"]),
+        origin=Origin(text(row["origin"])),
+        management_hash=_text_or_none(row["management_hash"]),
     )
 
 
@@ -145,6 +150,18 @@ def refresh(row: Row) -> RefreshToken:
         state=RefreshState(text(row["state"])),
         rotated_at=_time_or_none(row["rotated_at"]),
         successor=_text_or_none(row["successor"]),
+    )
+
+
+def signing_key(row: Row) -> SigningKey:
+    """A row of `oauth_keys`."""
+    return SigningKey(
+        kid=text(row["kid"]),
+        public=text(row["public_key"]),
+        sealed=text(row["sealed_key"]),
+        created_at=time(row["created_at"]),
+        signs_from=time(row["signs_from"]),
+        expires_at=_time_or_none(row["expires_at"]),
     )
 
 

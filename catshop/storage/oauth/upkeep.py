@@ -34,6 +34,7 @@ class Upkeep:
                 ("oauth_access_tokens WHERE expires_at <= ?", before(0)),
                 ("oauth_codes WHERE redeemed_at IS NULL AND expires_at <= ?", before(3600)),
                 ("oauth_spent_proofs WHERE expires_at <= ?", before(0)),
+                ("oauth_keys WHERE expires_at <= ?", before(0)),
                 ("oauth_families WHERE expires_at <= ?", before(0)),
                 ("oauth_refresh_tokens WHERE state <> 'live' AND rotated_at <= ?", before(3600)),
                 (
@@ -50,6 +51,7 @@ class Upkeep:
 UNUSED_CLIENTS = """
     oauth_clients WHERE created_at <= ?
     AND used_at IS NULL
+    AND origin = 'itself'
     AND NOT EXISTS (SELECT 1 FROM oauth_codes c WHERE c.client_id = oauth_clients.id)
     AND NOT EXISTS (SELECT 1 FROM oauth_requests r WHERE r.client_id = oauth_clients.id)
 """

@@ -18,6 +18,7 @@ from catshop.oauth.model import (
     Client,
     Code,
     Family,
+    Origin,
     RefreshEvent,
     RefreshState,
     RefreshToken,
@@ -114,7 +115,16 @@ async def test_a_client_comes_back_as_it_was_written_and_is_written_once(stores:
     """`Clients.add`, `Clients.find`."""
     await stores.clients.add(replace(CLIENT, name="another"))
     assert await stores.clients.find("c1") == CLIENT
-    proving = replace(CLIENT, id="c2", auth_method="x", secret_hash="hash", jwks="{}")
+    proving = replace(
+        CLIENT,
+        id="c2",
+        auth_method="x",
+        secret_hash="hash",
+        jwks="{}",
+        serves="aud",
+        origin=Origin.OPERATOR,
+        management_hash="hash",
+    )
     await stores.clients.add(proving)
     assert await stores.clients.find("c2") == proving
     assert await stores.clients.find("") is None
