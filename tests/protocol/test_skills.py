@@ -274,6 +274,12 @@ async def test_a_cursor_that_we_never_gave_is_refused(
     assert code(refused) == (400, -32602)
 
 
+async def test_a_server_without_resources_has_those_of_its_skills(root: Path) -> None:
+    """MCP 2026-07-28 extensions/skills §capability-negotiation: it declares resources, too."""
+    async with serving(root, Server("bare", version="1")) as host:
+        assert len((await rpc(host, "resources/list"))["resources"]) == 3
+
+
 async def test_the_handshake_era_reads_skills_as_resources(root: Path) -> None:
     """MCP 2026-07-28 extensions/skills §capability-negotiation: ordinary resources to others."""
     async with serving(root) as host:
