@@ -15,7 +15,7 @@ from catshop.limits import ShopLimits
 from catshop.tools.answers import Answer, Kept, many, single
 from catshop.tools.faults import ToolFault
 from catshop.tools.model import Product, Shelf
-from catshop.tools.registry import Schema, ToolSpec, answers, listing, record, tool
+from catshop.tools.registry import Duration, Schema, ToolSpec, answers, listing, record, tool
 from catshop.tools.shop import ToolCall
 
 CEILINGS: Final = ShopLimits()
@@ -80,7 +80,7 @@ async def get_product(call: ToolCall, product_id: int) -> Answer:
             "maxLength": CEILINGS.query_length,
             "description": "Words that must all occur in the name or the description.",
         },
-        category=CATEGORY,
+        category={**CATEGORY, "x-mcp-header": "Category"},
     ),
     gives=answers(listing(PRODUCT)),
 )
@@ -119,20 +119,22 @@ async def search_products(call: ToolCall, query: str, category: str | None = Non
             )
         )
     ),
+    duration=Duration.LONG,
 )
 async def restock_report(call: ToolCall, pace_ms: int = 200) -> Answer:
     """Count how many of each product were ordered so far, to decide what to restock.
 
     Takes its time: it walks through the shelf product by product and reports its progress after
-    each. Gives product_id, name and the number sold.
+    each. It can be cancelled, and a client that knows tasks may come back for it. Gives product_id,
+    name and the number sold.
     """
     report: list[dict[str, object]] = []
     products = (await call.shop.catalog.shelf()).products
     for done, product in enumerate(products, start=1):
         sold = await call.shop.orders.sold(product.id)
         report.append({"product_id": product.id, "name": product.name, "sold": sold})
-        await call.shop.pause(pace_ms / 1000)
         await call.progress.report_progress(done, len(products), product.name)
+        await call.shop.pause(pace_ms / 1000)
     return report
 
 

@@ -14,10 +14,10 @@ from functools import cache
 from typing import Final
 
 from catshop import tools as folder
-from catshop.tools.registry import Scope, ToolSpec
+from catshop.tools.registry import Duration, Scope, ToolSpec
 from catshop.tools.shop import Shop
 
-__all__ = ["Shop", "collect", "needs_of", "scope_of", "tools"]
+__all__ = ["Shop", "collect", "needs_of", "scope_of", "takes_long", "tools"]
 
 
 def collect(specs: Iterable[ToolSpec]) -> dict[str, ToolSpec]:
@@ -52,9 +52,12 @@ READING: Final = frozenset(
         "skills/get",
         "skills/list",
         "subscriptions/listen",
+        "tasks/cancel",
+        "tasks/get",
+        "tasks/update",
     }
 )
-"""What shows something of the shop or of its user, and changes nothing."""
+"""What shows something of the shop or of its user, and changes neither."""
 
 
 def needs_of(method: str, params: Mapping[str, object]) -> frozenset[str]:
@@ -68,3 +71,9 @@ def scope_of(name: str) -> frozenset[str]:
     """Which scopes a call of this tool needs; none for a tool that does not exist."""
     spec = tools().get(name)
     return frozenset({spec.scope.value}) if spec else frozenset()
+
+
+def takes_long(name: str) -> bool:
+    """Whether a call of this tool may go on in the background."""
+    spec = tools().get(name)
+    return spec is not None and spec.duration is Duration.LONG

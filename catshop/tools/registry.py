@@ -44,6 +44,13 @@ class RateClass(StrEnum):
     ORDER = "order"
 
 
+class Duration(Enum):
+    """How long a call takes: whether a client that can come back later may want to."""
+
+    SHORT = auto()
+    LONG = auto()
+
+
 READS: Final = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
@@ -73,6 +80,7 @@ class ToolSpec:
     rate_class: RateClass
     run: Callable[..., Awaitable[Answer]]
     """Called with a `ToolCall` and the arguments by name."""
+    duration: Duration = Duration.SHORT
 
     @property
     def input_schema(self) -> Schema:
@@ -100,6 +108,7 @@ def tool(  # noqa: PLR0913 - each is a line of the table that a tool is
     identity: Identity = Identity.NONE,
     annotations: ToolAnnotations = READS,
     rate_class: RateClass = RateClass.BROWSE,
+    duration: Duration = Duration.SHORT,
 ) -> Callable[[Callable[..., Awaitable[Answer]]], ToolSpec]:
     """Make a tool of an async function whose docstring tells a model when to use it."""
 
@@ -119,6 +128,7 @@ def tool(  # noqa: PLR0913 - each is a line of the table that a tool is
             annotations=annotations,
             rate_class=rate_class,
             run=run,
+            duration=duration,
         )
 
     return specify
