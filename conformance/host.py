@@ -36,6 +36,7 @@ from catshop.protocol.http1.messages import Request
 from catshop.protocol.http1.routes import Router
 from catshop.protocol.http1.server import Server, bind, port_of
 from catshop.protocol.sessions import Sessions
+from catshop.protocol.skills import Skills
 from catshop.protocol.tasks import Tasks
 from catshop.storage.migrate import migrate
 from catshop.storage.protocol.tasks import SqlTasks
@@ -89,6 +90,7 @@ async def everything() -> AsyncIterator[Dispatcher]:
             new_id=secrets.token_urlsafe,
             trace=TRACE,
         ).install(server)
+        Skills(Path(__file__).parent / "fixture/skills").install(server)
         async with Dispatcher(server, TRACE) as dispatcher:
             yield dispatcher
         await database.close()
