@@ -42,6 +42,12 @@ CONFIDENTIAL: Final = tuple(method for method in METHODS if method != "none")
 WITH_SECRET: Final = frozenset({"client_secret_basic", "client_secret_post"})
 """Those for which it is given a secret."""
 
+BY_USERS: Final = ("authorization_code", "refresh_token")
+"""The grants of a client that names none. RFC 7591 §2 would leave refresh_token out; all ask."""
+
+ANSWERS: Final = {True: ("code",), False: ()}
+"""response_types of a client that acts for users, or only for itself. RFC 7591 §2.1."""
+
 WEB_PAGES: Final = ("client_uri", "logo_uri", "policy_uri", "tos_uri")
 """Members that name pages of the client; they are looked at, and not kept."""
 
@@ -65,12 +71,13 @@ def accept(sent: Metadata, client_id: str, now: datetime) -> Client:
         raise InvalidSoftwareStatement("E-REG-10")
     _web_pages(sent)
     method = _method(sent.get("token_endpoint_auth_method", "none"))
-    grant_types = _grant_types(_strings(sent, "grant_types", GRANT_TYPES))
-    _response_types(_strings(sent, "response_types", ("code",)))
+    grant_types = _grant_types(_strings(sent, "grant_types", BY_USERS), method)
+    by_users = "authorization_code" in grant_types
+    _response_types(_strings(sent, "response_types", ANSWERS[by_users]), ANSWERS[by_users])
     return Client(
         id=client_id,
         name=_name(sent.get("client_name", "")),
-        redirect_uris=_redirect_uris(sent.get("redirect_uris")),
+        redirect_uris=_redirect_uris(sent) if by_users else (),
         grant_types=grant_types,
         scopes=_scopes(sent.get("scope", "")),
         created_at=now,
@@ -104,7 +111,7 @@ def answer(client: Client, secret: Secret | None = None) -> dict[str, object]:
         "client_name": client.name,
         "redirect_uris": list(client.redirect_uris),
         "grant_types": list(client.grant_types),
-        "response_types": ["code"],
+        "response_types": list(ANSWERS["authorization_code" in client.grant_types]),
         "token_endpoint_auth_method": client.auth_method,
         "scope": scopes.write(client.scopes),
         "application_type": client.application_type,
@@ -151,20 +158,26 @@ def _strings(sent: Metadata, name: str, default: tuple[str, ...]) -> tuple[str, 
     return tuple(dict.fromkeys(value))
 
 
-def _grant_types(asked: tuple[str, ...]) -> tuple[str, ...]:
-    """Code, with or without refresh. RFC 7591 §2.1: a response_type needs its grant."""
+def _grant_types(asked: tuple[str, ...], method: str) -> tuple[str, ...]:
+    """Code, with or without refresh, and what a client with a proof may ask for itself.
+
+    RFC 7591 §2.1; OAuth 2.1 §4.2: a public client has no credentials.
+    """
     strange = [name for name in asked if name not in GRANT_TYPES]
-    if strange or "authorization_code" not in asked:
+    alone = "refresh_token" in asked and "authorization_code" not in asked
+    unproven = "client_credentials" in asked and method == "none"
+    if strange or alone or unproven or not asked:
         raise InvalidClientMetadata("E-REG-07", arrived=" ".join(asked) or "none")
     return asked
 
 
-def _response_types(asked: tuple[str, ...]) -> None:
-    if asked != ("code",):
+def _response_types(asked: tuple[str, ...], fit: tuple[str, ...]) -> None:
+    if asked != fit:
         raise InvalidClientMetadata("E-REG-08", arrived=" ".join(asked) or "none")
 
 
-def _redirect_uris(asked: object) -> tuple[str, ...]:
+def _redirect_uris(sent: Metadata) -> tuple[str, ...]:
+    asked = sent.get("redirect_uris")
     if not isinstance(asked, list) or not asked:
         raise InvalidRedirectUri("E-REG-02", arrived="none")
     if len(asked) > REDIRECT_URIS:

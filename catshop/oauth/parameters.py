@@ -108,7 +108,15 @@ class RefreshGrant:
     resource: tuple[str, ...]
 
 
-GRANT_TYPES: Final = ("authorization_code", "refresh_token")
+@dataclass(frozen=True, slots=True)
+class ClientCredentialsGrant:
+    """A token request of a client for itself. OAuth 2.1 §4.2.1."""
+
+    scopes: frozenset[str] | None
+    resource: tuple[str, ...]
+
+
+GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials")
 """What the token endpoint answers, as the metadata says. OAuth 2.1 §4."""
 
 
@@ -132,9 +140,19 @@ def code_grant(sent: Parameters) -> CodeGrant:
 
 def refresh_grant(sent: Parameters) -> RefreshGrant:
     """The parameters of the refresh grant. OAuth 2.1 §4.3.1."""
-    scope = sent.one("scope")
     return RefreshGrant(
         refresh_token=Secret(sent.need("refresh_token")),
-        scopes=None if scope is None else scopes.parse(scope),
+        scopes=_scopes(sent),
         resource=sent.all("resource"),
     )
+
+
+def client_credentials_grant(sent: Parameters) -> ClientCredentialsGrant:
+    """The parameters of the client credentials grant. OAuth 2.1 §4.2.1."""
+    return ClientCredentialsGrant(scopes=_scopes(sent), resource=sent.all("resource"))
+
+
+def _scopes(sent: Parameters) -> frozenset[str] | None:
+    """The scopes that are asked for; None when none is named."""
+    scope = sent.one("scope")
+    return None if scope is None else scopes.parse(scope)

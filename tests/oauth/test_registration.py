@@ -15,6 +15,10 @@ from tests.oauth.house import CALLBACK, Clock, House, field_of, json_of, request
 from tests.oauth.keys import private_set, public_set
 
 JSON = {"content-type": "application/json"}
+ITSELF = {
+    "grant_types": ["client_credentials"],
+    "token_endpoint_auth_method": "client_secret_basic",
+}
 JWKS_URI = "https://a.example/jwks"
 SHARED = {"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "1"}]}
 
@@ -57,6 +61,13 @@ async def test_a_client_with_a_secret_is_told_it_once_and_its_hash_is_kept(
     assert kept.secret_hash not in repr(kept)
     row = await house.database.one("SELECT * FROM oauth_clients")
     assert told["client_secret"] not in str(dict(row or {}))
+
+
+async def test_a_client_that_acts_for_itself_alone_needs_no_address(house: House) -> None:
+    """RFC 7591 §2, §2.1; OAuth 2.1 §4.2: R7."""
+    told = json_of(await house.register(**ITSELF, redirect_uris=None))
+    assert told["grant_types"] == ["client_credentials"]
+    assert told["response_types"] == told["redirect_uris"] == []
 
 
 @pytest.mark.parametrize("kind", ["ec", "ed", "rsa"])
@@ -102,7 +113,15 @@ async def test_public_pages_of_the_client_are_welcome_and_not_kept(house: House)
         pytest.param({"grant_types": ["authorization_code", "password"]}, "metadata", id="R9-pass"),
         pytest.param({"response_types": ["token"]}, "metadata", id="R9-token"),
         pytest.param({"response_types": ["code", "token"]}, "metadata", id="R9-hybrid"),
-        pytest.param({"grant_types": ["refresh_token"]}, "metadata", id="R10"),
+        pytest.param({"grant_types": ["refresh_token"]}, "metadata", id="R10-refresh"),
+        pytest.param(
+            {**ITSELF, "response_types": ["code"], "redirect_uris": [CALLBACK]},
+            "metadata",
+            id="R10",
+        ),
+        pytest.param({"grant_types": []}, "metadata", id="R10-none"),
+        pytest.param({"response_types": []}, "metadata", id="R10-no-answer"),
+        pytest.param({"grant_types": ["client_credentials"]}, "metadata", id="T25-public"),
         pytest.param({"grant_types": "authorization_code"}, "metadata", id="grant-types-string"),
         pytest.param({"scope": "read admin"}, "metadata", id="R12"),
         pytest.param({"scope": ["read"]}, "metadata", id="scope-array"),
