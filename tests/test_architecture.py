@@ -49,6 +49,7 @@ PURE: Final = (
     "catshop/protocol/http1/responses.py",
     "catshop/protocol/http1/sse.py",
     "catshop/protocol/http1/targets.py",
+    "catshop/protocol/capabilities.py",
     "catshop/protocol/jsonrpc.py",
     "catshop/protocol/ladder.py",
     "catshop/protocol/mirrors.py",
@@ -65,7 +66,7 @@ IMPURE: Final = frozenset({"anyio", "asyncio", "random", "secrets", "socket", "t
 
 ONE_PLACE: Final = {
     "argon2": ("catshop/oauth/passwords.py",),
-    "cryptography": ("catshop/oauth/jwt.py",),
+    "cryptography": ("catshop/oauth/keys.py",),
     "h11": ("catshop/protocol/http1/",),
     "httpcore2": ("catshop/oauth/fetch.py",),
     "itsdangerous": ("catshop/signing.py",),

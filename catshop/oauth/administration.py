@@ -15,6 +15,7 @@ from typing import Final
 from catshop.kernel import Clock, Secret
 from catshop.oauth import tokens
 from catshop.oauth.browser import USERNAME
+from catshop.oauth.keys import Keyring
 from catshop.oauth.model import AccessToken, Client, Family, Presented, User
 from catshop.oauth.passwords import Passwords
 from catshop.oauth.ports import Issue, Stores
@@ -43,6 +44,11 @@ class Administration:
     clock: Clock
     mint: Mint
     passwords: Passwords
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys that sign, to list and to change."""
+        return Keyring(self.settings, self.stores.keys, self.clock, self.mint)
 
     async def add_user(self, name: str, password: Secret) -> User:
         """A new account. The rules are those of the sign-up page."""
@@ -81,16 +87,16 @@ class Administration:
         user, now = await self._user(name), self.clock()
         terminal = Client(TERMINAL, "catshop token issue", (), (), scopes, now)
         await self.stores.clients.add(terminal)
-        minted = Minted.of(tokens.short(self.mint), self.mint)
+        write = await self.keyring.writer()
+        minted = Minted.of(tokens.short(self.mint), self.mint, write)
         until = now + timedelta(seconds=seconds)
         family = Family(
             minted.family_id, TERMINAL, user.id, scopes, self.settings.resource, now, until
         )
-        access = AccessToken(
-            minted.access.digest(), minted.access_id, family.id, scopes, now, until
-        )
+        token = AccessToken("", minted.access_id, family.id, scopes, now, until)
+        access = minted.hashed(token, family)
         await self.stores.grants.issue(Issue(family, access, None, at=now))
-        return minted.access, access
+        return minted.text(access, family), access
 
     async def tokens(self) -> Sequence[Presented]:
         """Every access token that is good now; never its text, which nobody has."""

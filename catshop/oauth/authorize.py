@@ -15,8 +15,11 @@ from urllib.parse import quote, urlencode
 from catshop.oauth import audience, pkce, redirects, scopes
 from catshop.oauth.checks import Checks
 from catshop.oauth.errors import (
+    ConsentRequired,
     InvalidRequest,
     InvalidScope,
+    LoginRequired,
+    OAuthError,
     RequestNotSupported,
     RequestUriNotSupported,
     UnsupportedResponseType,
@@ -202,3 +205,21 @@ def location(redirect_uri: str, issuer: str, state: str | None, **members: str) 
     named = {**members, **({} if state is None else {"state": state}), "iss": issuer}
     mark = "&" if "?" in redirect_uri else "?"
     return f"{redirect_uri}{mark}{urlencode(named, quote_via=quote)}"
+
+
+def silent(sent: Parameters, *, signed_in: bool) -> OAuthError | None:
+    """With `prompt=none` no page may be shown. OpenID Connect Core 1.0 §3.1.2.1."""
+    prompts = (sent.one("prompt") or "").split()
+    if "none" not in prompts:
+        return None
+    return ConsentRequired("E-AUTHZ-10") if signed_in else LoginRequired("E-AUTHZ-09")
+
+
+def may_return_at_once(error: OAuthError, redirect_uri: str) -> bool:
+    """Whether an anonymous browser may be sent on with this error.
+
+    Anybody can register an address, so a redirect without the user's doing would make us an open
+    redirector (OAuth 2.1 §7.12.2): they sign in first. The user's own machine is no such danger,
+    and `prompt=none` forbids to ask.
+    """
+    return redirects.is_loopback(redirect_uri) or isinstance(error, LoginRequired)

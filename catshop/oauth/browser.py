@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import Final
+from urllib.parse import quote, urlencode
 
 from catshop.kernel import Clock, Kind, Secret, Trace, Unavailable, Verdict
 from catshop.oauth import redirects, throttle, tokens
@@ -24,11 +25,15 @@ from catshop.oauth.authorize import (
     Draft,
     code_for,
     location,
+    may_return_at_once,
     pending,
+    silent,
     state_of,
 )
 from catshop.oauth.checks import examine, report
-from catshop.oauth.errors import AccessDenied, ConsentRequired, LoginRequired, OAuthError, plain
+from catshop.oauth.documents import ClientDocuments
+from catshop.oauth.errors import AccessDenied, OAuthError, plain
+from catshop.oauth.metadata import AUTHORIZE
 from catshop.oauth.model import AuthorizationRequest, BrowserSession, Client, Refusal, User
 from catshop.oauth.pages import Pages, Problem
 from catshop.oauth.parameters import Parameters, Query, of_body, of_query
@@ -48,6 +53,9 @@ USERNAME: Final = re.compile(r"[A-Za-z0-9_-]{2,30}")
 SIGN_IN: Final = "sign-in"
 SIGN_UP: Final = "sign-up"
 CONSENT: Final = "consent"
+
+STRANGER: Final = "catshop-stranger"
+"""Stands for a client whose document nobody has fetched yet. It has no redirect_uri of its own."""
 
 Page = Callable[["Browser", Request], Awaitable[Answer]]
 
@@ -83,13 +91,21 @@ class Browser:
     """The handlers of `/authorize`, `/login` and `/consent`."""
 
     def __init__(
-        self, settings: OAuthSettings, stores: Stores, *, clock: Clock, mint: Mint, trace: Trace
+        self,
+        settings: OAuthSettings,
+        stores: Stores,
+        *,
+        clock: Clock,
+        mint: Mint,
+        trace: Trace,
+        documents: ClientDocuments,
     ) -> None:
         self._settings = settings
         self._stores = stores
         self._clock = clock
         self._mint = mint
         self._trace = trace
+        self._documents = documents
         self._pages = Pages(settings)
         self._passwords = Passwords(settings.limits)
         self._throttle = Throttle(stores.attempts, clock, mint)
@@ -102,8 +118,12 @@ class Browser:
 
         OAuth 2.1 §4.1.1, §4.1.2.1.
         """
-        sent = await self._sent(request)
-        known = await self._stores.clients.find(sent.one("client_id") or "")
+        sent, browser = await self._sent(request), self._browser(request)
+        signed_in = browser and await self._stores.sessions.find(browser.digest(), self._clock())
+        client_id = sent.one("client_id") or ""
+        if not signed_in and self._documents.is_strange(client_id):
+            return await self._sign_in_first(sent, browser)
+        known = await self._documents.meet(client_id, request.address)
         draft = Draft(sent, known or NOBODY, self._settings)
         draft, findings = examine(ON_OUR_PAGE, draft)
         report(findings, self._trace)
@@ -112,12 +132,10 @@ class Browser:
             return self._stay(findings.error, draft.client)
         draft, findings = examine(AT_THE_CLIENT, draft)
         report(findings, self._trace)
-        browser = self._browser(request)
-        signed_in = browser and await self._stores.sessions.find(browser.digest(), self._clock())
-        error = findings.error or _silent(sent, signed_in=bool(signed_in))
+        error = findings.error or silent(sent, signed_in=bool(signed_in))
         if error is not None:
             request.notes["code"] = error.reference
-        if error is not None and (signed_in or _may_return_at_once(error, draft.redirect_uri)):
+        if error is not None and (signed_in or may_return_at_once(error, draft.redirect_uri)):
             state = state_of(sent)
             return self._back(draft.redirect_uri, state, error.code, error.description)
         refusal = None if error is None else Refusal(error.code, error.description)
@@ -156,6 +174,8 @@ class Browser:
         user = await self._user(browser)
         if user is None:
             return self._on("/login", visit.request.id)
+        if visit.client.id == STRANGER:
+            return await self._come_back(visit.request)
         refusal = visit.request.refusal
         if refusal is not None:
             return await self._return_refusal(visit.request, refusal)
@@ -205,6 +225,26 @@ class Browser:
         if request.head.method != "POST":
             return sent
         return sent.joined(await of_body(request, self._settings.limits.form, Query.ALLOWED))
+
+    async def _sign_in_first(self, sent: Parameters, browser: Secret | None) -> Answer:
+        """Nothing is fetched for strangers: the request waits at its own address until sign-in.
+
+        MCP 2026-07-28 basic/authorization/security-considerations
+        §client-id-metadata-document-security.
+        """
+        now = self._clock()
+        stranger = Client(STRANGER, "an application", (), (), frozenset(), now)
+        await self._stores.clients.add(stranger)
+        query = urlencode(sent.pairs, quote_via=quote)
+        draft = Draft(sent, stranger, self._settings)
+        again = replace(draft, redirect_uri=self._settings.url(f"{AUTHORIZE}?{query}"))
+        return await self._park(again, browser, "/login", None)
+
+    async def _come_back(self, waiting: AuthorizationRequest) -> Answer:
+        """The request again, now that somebody has signed in."""
+        if not await self._stores.requests.dismiss(waiting.id):
+            raise HttpError(400, "E-LOGIN-01")
+        return self._redirect(waiting.redirect_uri)
 
     async def _park(
         self, draft: Draft, browser: Secret | None, path: str, refusal: Refusal | None
@@ -351,21 +391,3 @@ class Browser:
         """See Other: the next request is a GET and repeats nothing. OAuth 2.1 §7.5.4."""
         quiet = ("referrer-policy", "no-referrer")
         return Answer(303, (("location", target), NO_STORE, quiet, *fields))
-
-
-def _silent(sent: Parameters, *, signed_in: bool) -> OAuthError | None:
-    """With `prompt=none` no page may be shown. OpenID Connect Core 1.0 §3.1.2.1."""
-    prompts = (sent.one("prompt") or "").split()
-    if "none" not in prompts:
-        return None
-    return ConsentRequired("E-AUTHZ-10") if signed_in else LoginRequired("E-AUTHZ-09")
-
-
-def _may_return_at_once(error: OAuthError, redirect_uri: str) -> bool:
-    """Whether an anonymous browser may be sent on with this error.
-
-    Anybody can register an address, so a redirect without the user's doing would make us an open
-    redirector (OAuth 2.1 §7.12.2): they sign in first. The user's own machine is no such danger,
-    and `prompt=none` forbids to ask.
-    """
-    return redirects.is_loopback(redirect_uri) or isinstance(error, LoginRequired)

@@ -9,24 +9,30 @@ RFC 7009; RFC 8414; RFC 9728.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import wraps
 from typing import Final
 
 from catshop.kernel import Clock, Kind, Trace, Unavailable
-from catshop.oauth import clients, grants, metadata, pages, throttle, tokens
+from catshop.oauth import client_credentials, clients, grants, metadata, pages, throttle, tokens
 from catshop.oauth.browser import Browser
 from catshop.oauth.checks import settle
+from catshop.oauth.client_auth import ClientAuthentication
+from catshop.oauth.documents import ClientDocuments
 from catshop.oauth.errors import (
-    InvalidClient,
     InvalidGrant,
     OAuthError,
     TemporarilyUnavailable,
     UnauthorizedClient,
     render,
 )
+from catshop.oauth.fetch import Fetcher
+from catshop.oauth.introspection import Introspection
+from catshop.oauth.keys import Keyring
 from catshop.oauth.model import Client
 from catshop.oauth.parameters import (
     Parameters,
+    client_credentials_grant,
     code_grant,
     grant_type,
     of_body,
@@ -34,7 +40,7 @@ from catshop.oauth.parameters import (
 )
 from catshop.oauth.ports import Decision, FoundCode, FoundRefresh, Issue, Refuse, Stores
 from catshop.oauth.revocation import Revocation
-from catshop.oauth.settings import OAuthSettings
+from catshop.oauth.settings import OAuthSettings, Registration
 from catshop.oauth.throttle import Throttle, Throttled
 from catshop.oauth.tokens import Lifetimes, Mint, Minted
 from catshop.protocol.http1.errors import HttpError
@@ -77,16 +83,33 @@ class AuthorizationServer:
     """Every endpoint of the authorization server, for one issuer and one resource."""
 
     def __init__(
-        self, settings: OAuthSettings, stores: Stores, *, clock: Clock, mint: Mint, trace: Trace
+        self,
+        settings: OAuthSettings,
+        stores: Stores,
+        *,
+        clock: Clock,
+        mint: Mint,
+        trace: Trace,
+        fetcher: Fetcher,
     ) -> None:
+        limiter = Throttle(stores.attempts, clock, mint)
+        documents = ClientDocuments(
+            stores.clients, fetcher, limiter, clock=clock, limits=settings.limits
+        )
+        stores = replace(stores, clients=documents)
         self._settings = settings
         self._stores = stores
         self._clock = clock
         self._mint = mint
         self._trace = trace
-        self._throttle = Throttle(stores.attempts, clock, mint)
+        self._keyring = Keyring(settings, stores.keys, clock, mint)
+        self._throttle = limiter
         self._revocation = Revocation(stores, clock, trace)
-        self._browser = Browser(settings, stores, clock=clock, mint=mint, trace=trace)
+        self._clients = ClientAuthentication(settings, stores, clock=clock, mint=mint, trace=trace)
+        self._introspection = Introspection(settings, stores, clock=clock, mint=mint, trace=trace)
+        self._browser = Browser(
+            settings, stores, clock=clock, mint=mint, trace=trace, documents=documents
+        )
 
     def routes(self) -> tuple[Route, ...]:
         """Every route of this plane."""
@@ -94,9 +117,11 @@ class AuthorizationServer:
         return (
             *_documents(metadata.server_paths(settings), metadata.server(settings)),
             *_documents(metadata.resource_paths(settings), metadata.resource(settings)),
-            Route(f"{prefix}{metadata.REGISTER}", {"POST": self.register}, Cors.LISTED),
+            Route(f"{prefix}{metadata.JWKS}", {"GET": self.jwks}, Cors.ANY),
+            *self._registration(),
             Route(f"{prefix}{metadata.TOKEN}", {"POST": self.token}, Cors.LISTED),
             Route(f"{prefix}{metadata.REVOKE}", {"POST": self.revoke}, Cors.LISTED),
+            Route(f"{prefix}{metadata.INTROSPECT}", {"POST": self.introspect}, Cors.LISTED),
             Route(
                 f"{prefix}{metadata.AUTHORIZE}",
                 {"GET": browser.authorize, "POST": browser.authorize},
@@ -111,6 +136,18 @@ class AuthorizationServer:
             Route(f"{prefix}{pages.STYLE_PATH}", {"GET": browser.style}, Cors.NONE),
         )
 
+    def _registration(self) -> tuple[Route, ...]:
+        """Where strangers register clients, while they may. RFC 7591 §3."""
+        if self._settings.registration is Registration.CLOSED:
+            return ()
+        path = f"{self._settings.prefix}{metadata.REGISTER}"
+        return (Route(path, {"POST": self.register}, Cors.LISTED),)
+
+    @api
+    async def jwks(self, _: Request) -> Answer:
+        """The public keys of every signature that is still good. RFC 7517 §5, §9."""
+        return json_answer(200, await self._keyring.public(), DOCUMENT_CACHE)
+
     @api
     async def register(self, request: Request) -> Answer:
         """Register a client. RFC 7591 §3."""
@@ -120,34 +157,45 @@ class AuthorizationServer:
             raise HttpError(415, "E-REG-11", arrived=sent or "no Content-Type")
         asked = clients.read(await request.body(self._settings.limits.form))
         client = clients.accept(asked, f"cat_{tokens.short(self._mint)}", self._clock())
+        client, secret = clients.armed(client, self._mint)
         await self._admit(request)
         await self._stores.clients.add(client)
         self._trace.note(Kind.STATE, "client.registered", client_id=client.id)
-        return json_answer(201, clients.answer(client), NO_STORE)
+        return json_answer(201, clients.answer(client, secret), NO_STORE)
 
     @api
     async def token(self, request: Request) -> Answer:
         """Issue tokens for a code or a refresh token. OAuth 2.1 §3.2."""
         sent = await of_body(request, self._settings.limits.form)
         asked = grant_type(sent)
-        client = await self._client(request, sent)
+        client = await self._clients.authenticate(request, sent)
         if asked not in client.grant_types:
             raise UnauthorizedClient("E-TOKEN-02", arrived=asked)
         if asked == "refresh_token":
             return await self._refresh(sent, client)
+        if asked == "client_credentials":
+            return await self._credentials(sent, client)
         return await self._redeem(sent, client)
 
     @api
     async def revoke(self, request: Request) -> Answer:
         """Take a token back. RFC 7009 §2."""
         sent = await of_body(request, self._settings.limits.form)
-        await self._revocation.revoke(sent, await self._client(request, sent))
+        await self._revocation.revoke(sent, await self._clients.authenticate(request, sent))
         return Answer(200, (NO_STORE,))
+
+    @api
+    async def introspect(self, request: Request) -> Answer:
+        """Say what a token is worth to whoever asks. RFC 7662 §2."""
+        sent = await of_body(request, self._settings.limits.form)
+        caller = await self._clients.confidential(request, sent)
+        told = await self._introspection.introspect(sent, caller)
+        return json_answer(200, told, NO_STORE)
 
     async def _redeem(self, sent: Parameters, client: Client) -> Answer:
         """The code grant. The decision is taken where the code is marked. OAuth 2.1 §4.1.3."""
         asked, lifetimes = code_grant(sent), self._lifetimes()
-        minted = Minted.of(tokens.short(self._mint), self._mint)
+        minted = await self._minted(tokens.short(self._mint))
 
         def decide(found: FoundCode) -> Decision:
             return grants.decide_code(found, asked, client, (minted, lifetimes))
@@ -160,7 +208,7 @@ class AuthorizationServer:
         family_id = tokens.family_id_of(asked.refresh_token)
         if family_id is None:
             raise InvalidGrant("E-REF-01")
-        minted = Minted.of(family_id, self._mint)
+        minted = await self._minted(family_id)
 
         def decide(found: FoundRefresh) -> Decision:
             issuing = (minted, self._lifetimes())
@@ -168,6 +216,16 @@ class AuthorizationServer:
 
         digest = asked.refresh_token.digest()
         return self._settle(await self._stores.grants.rotate(digest, family_id, decide), minted)
+
+    async def _credentials(self, sent: Parameters, client: Client) -> Answer:
+        """The client credentials grant. OAuth 2.1 §4.2.1."""
+        asked = client_credentials_grant(sent)
+        minted = await self._minted(tokens.short(self._mint))
+        asking = client_credentials.Asking(asked, client, self._settings.resource)
+        decision = client_credentials.decide(asking, minted, self._lifetimes())
+        if isinstance(decision, Issue):
+            await self._stores.grants.issue(decision)
+        return self._settle(decision, minted)
 
     def _settle(self, decision: Decision, minted: Minted) -> Answer:
         """Tell what was decided: to the trace, to whoever remembers tokens, to the client."""
@@ -178,28 +236,14 @@ class AuthorizationServer:
         if not isinstance(decision, Issue):
             raise TypeError("a refusal has a finding that failed")
         self._stores.notices.ended(decision.family.id)
-        return json_answer(200, tokens.answer(minted, decision.access, decision.refresh), NO_STORE)
+        told = tokens.answer(minted, decision.family, decision.access, decision.refresh)
+        return json_answer(200, told, NO_STORE)
+
+    async def _minted(self, family_id: str) -> Minted:
+        return Minted.of(family_id, self._mint, await self._keyring.writer())
 
     def _lifetimes(self) -> Lifetimes:
         return Lifetimes(self._clock(), self._settings.limits)
-
-    async def _client(self, request: Request, sent: Parameters) -> Client:
-        """The public client that `client_id` names. OAuth 2.1 §2.4, §3.2.1.
-
-        Whoever tries to prove more than we know is refused: such a client believes itself to be
-        another kind than it is registered as.
-        """
-        if "authorization" in request.fields:
-            basic = ("www-authenticate", 'Basic realm="Cat Shop"')
-            raise InvalidClient("E-TOKEN-04", arrived="an Authorization field", fields=(basic,))
-        for name in ("client_secret", "client_assertion"):
-            if sent.one(name) is not None:
-                raise InvalidClient("E-TOKEN-04", arrived=name)
-        identifier = sent.one("client_id")
-        client = await self._stores.clients.find(identifier or "")
-        if client is None:
-            raise InvalidClient("E-TOKEN-03", arrived=identifier or "no client_id")
-        return client
 
     async def _admit(self, request: Request) -> None:
         """Let only so many registrations through from one address. RFC 7591 §5."""

@@ -11,16 +11,20 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from catshop.oauth.clients import METHODS
+from catshop.oauth.clients import CONFIDENTIAL, METHODS
+from catshop.oauth.jwt import SUPPORTED
 from catshop.oauth.parameters import GRANT_TYPES
 from catshop.oauth.pkce import METHOD
 from catshop.oauth.scopes import CATALOGUE
-from catshop.oauth.settings import OAuthSettings
+from catshop.oauth.settings import OAuthSettings, Registration, TokenFormat
 
 AUTHORIZE: Final = "/authorize"
 TOKEN: Final = "/token"  # noqa: S105 - a path
 REGISTER: Final = "/register"
 REVOKE: Final = "/revoke"
+INTROSPECT: Final = "/introspect"
+
+JWKS: Final = "/jwks"
 
 OAUTH: Final = "/.well-known/oauth-authorization-server"
 OPENID: Final = "/.well-known/openid-configuration"
@@ -29,22 +33,37 @@ RESOURCE: Final = "/.well-known/oauth-protected-resource"
 
 def server(settings: OAuthSettings) -> dict[str, object]:
     """The metadata of the authorization server. RFC 8414 §2; RFC 9207 §3."""
+    signed = settings.token_format is TokenFormat.JWT
     return {
         "issuer": settings.issuer,
         "authorization_endpoint": settings.url(AUTHORIZE),
         "token_endpoint": settings.url(TOKEN),
-        "registration_endpoint": settings.url(REGISTER),
+        **registration(settings),
         "revocation_endpoint": settings.url(REVOKE),
+        "introspection_endpoint": settings.url(INTROSPECT),
         "scopes_supported": list(CATALOGUE),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": list(GRANT_TYPES),
         "token_endpoint_auth_methods_supported": list(METHODS),
+        "token_endpoint_auth_signing_alg_values_supported": list(SUPPORTED),
         "revocation_endpoint_auth_methods_supported": list(METHODS),
+        "revocation_endpoint_auth_signing_alg_values_supported": list(SUPPORTED),
+        "introspection_endpoint_auth_methods_supported": list(CONFIDENTIAL),
+        "introspection_endpoint_auth_signing_alg_values_supported": list(SUPPORTED),
         "code_challenge_methods_supported": [METHOD],
         "authorization_response_iss_parameter_supported": True,
+        "client_id_metadata_document_supported": True,
         "protected_resources": [settings.resource],
+        **({"jwks_uri": settings.url(JWKS)} if signed else {}),
     }
+
+
+def registration(settings: OAuthSettings) -> dict[str, object]:
+    """Where clients register, if strangers may. RFC 8414 §2."""
+    if settings.registration is Registration.CLOSED:
+        return {}
+    return {"registration_endpoint": settings.url(REGISTER)}
 
 
 def resource(

@@ -25,6 +25,7 @@ from catshop.oauth.model import (
     Presented,
     RefreshEvent,
     RefreshToken,
+    SigningKey,
     User,
 )
 
@@ -248,6 +249,22 @@ class Proofs(Protocol):
         ...
 
 
+class Keys(Protocol):
+    """Keys that sign access tokens."""
+
+    async def begin(self, key: SigningKey) -> None:
+        """Keep the key unless there is one without an end; of many at once one is kept."""
+        ...
+
+    async def succeed(self, key: SigningKey, others_end: datetime) -> None:
+        """Keep the key, and let every key without an end have this one, in one transaction."""
+        ...
+
+    async def all(self, now: datetime) -> Sequence[SigningKey]:
+        """Every key that has not ended at `now`, the one that signs last first."""
+        ...
+
+
 class Upkeep(Protocol):
     """The clean-up of what has expired."""
 
@@ -284,5 +301,6 @@ class Stores:
     grants: Grants
     attempts: Attempts
     proofs: Proofs
+    keys: Keys
     upkeep: Upkeep
     notices: Notices = field(default_factory=Notices)

@@ -29,6 +29,15 @@ class Registration(Enum):
     CLOSED = "closed"
 
 
+class TokenFormat(Enum):
+    """What access tokens look like."""
+
+    OPAQUE = "opaque"
+    """Randomness, which says nothing to anybody."""
+    JWT = "jwt"
+    """Signed claims, which other resource servers can read, too. RFC 9068 §2."""
+
+
 @dataclass(frozen=True, slots=True)
 class OAuthSettings:
     """`issuer` and `resource` as they were configured; `previous_keys` still verify, never sign."""
@@ -40,6 +49,7 @@ class OAuthSettings:
     signup: SignUp = SignUp.OPEN
     registration: Registration = Registration.OPEN
     previous_keys: tuple[Secret, ...] = ()
+    token_format: TokenFormat = TokenFormat.OPAQUE
 
     @property
     def base(self) -> str:

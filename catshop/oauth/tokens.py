@@ -1,16 +1,16 @@
 """Tokens: made of randomness, kept as hashes, and issued as a family.
 
-A token is opaque: nobody reads anything in it but its prefix, which tells a leaked one apart in a
-log. A refresh token also names its family, so that a stolen one is recognised, and the family
-ended, even when its own row has long been cleaned up. Pure: randomness comes in as `mint`.
-OAuth 2.1 §1.4, §3.2.3, §4.3.
+A token is opaque unless `keys.py` writes it: nobody reads anything in it but its prefix, which
+tells a leaked one apart in a log. A refresh token also names its family, so that a stolen one is
+recognised, and the family ended, even when its own row has long been cleaned up. Pure: randomness
+comes in as `mint`. OAuth 2.1 §1.4, §3.2.3, §4.3.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -26,6 +26,15 @@ ID_LENGTH: Final = 22
 """Characters of an id that must not be guessed: 132 bits."""
 
 REFRESH: Final = re.compile(r"cat_rt_([A-Za-z0-9_\-]{22})\.[A-Za-z0-9_\-]{43,86}")
+
+
+Write = Callable[[Secret, AccessToken, Family], Secret]
+"""How the text of an access token is made; the same again for the same token."""
+
+
+def opaque(random: Secret, token: AccessToken, family: Family) -> Secret:
+    """Randomness as it is: what it stands for, storage alone knows."""
+    return random
 
 
 def short(mint: Mint) -> str:
@@ -52,12 +61,22 @@ class Minted:
     access: Secret
     access_id: str
     refresh: Secret
+    write: Write = opaque
 
     @classmethod
-    def of(cls, family_id: str, mint: Mint) -> Minted:
+    def of(cls, family_id: str, mint: Mint, write: Write = opaque) -> Minted:
         """Tokens for the family of that id."""
         refresh = Secret(f"cat_rt_{family_id}.{mint()}")
-        return cls(family_id, Secret(f"cat_at_{mint()}"), f"tok_{mint()[:12]}", refresh)
+        access = Secret(f"cat_at_{mint()}")
+        return cls(family_id, access, f"tok_{mint()[:12]}", refresh, write)
+
+    def text(self, token: AccessToken, family: Family) -> Secret:
+        """The access token, as its client gets it."""
+        return self.write(self.access, token, family)
+
+    def hashed(self, token: AccessToken, family: Family) -> AccessToken:
+        """The access token with the hash of its text."""
+        return replace(token, hash=self.text(token, family).digest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +99,8 @@ class Lifetimes:
     def access(self, minted: Minted, family: Family, scopes: frozenset[str]) -> AccessToken:
         """An access token of `family`; it never outlives it."""
         ends = min(self.after(self.limits.access_seconds), family.expires_at)
-        return AccessToken(
-            minted.access.digest(), minted.access_id, family.id, scopes, self.now, ends
-        )
+        token = AccessToken("", minted.access_id, family.id, scopes, self.now, ends)
+        return minted.hashed(token, family)
 
     def refresh(self, minted: Minted, family: Family) -> RefreshToken:
         """A refresh token of `family`: so long from its last use, and no longer than the family."""
@@ -90,10 +108,12 @@ class Lifetimes:
         return RefreshToken(minted.refresh.digest(), family.id, self.now, ends)
 
 
-def answer(minted: Minted, access: AccessToken, refresh: RefreshToken | None) -> dict[str, object]:
+def answer(
+    minted: Minted, family: Family, access: AccessToken, refresh: RefreshToken | None
+) -> dict[str, object]:
     """The token response; it always says which scope was granted. OAuth 2.1 §3.2.3."""
     body: dict[str, object] = {
-        "access_token": minted.access.reveal(),
+        "access_token": minted.text(access, family).reveal(),
         "token_type": "Bearer",
         "expires_in": round((access.expires_at - access.created_at).total_seconds()),
         "scope": scope_table.write(access.scopes),

@@ -17,8 +17,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from catshop.kernel import Secret, Trace
+from catshop.limits import FetchLimits
 from catshop.oauth.administration import Administration
 from catshop.oauth.endpoints import AuthorizationServer
+from catshop.oauth.fetch import Fetcher, Reach
 from catshop.oauth.passwords import Passwords
 from catshop.oauth.ports import Stores
 from catshop.oauth.resource import ResourceServer
@@ -29,6 +31,7 @@ from catshop.protocol.http1.guard import Guard
 from catshop.protocol.http1.messages import Answer, Fields, Head, Leave, Request, Sink
 from catshop.protocol.http1.routes import Router
 from catshop.storage.sqlite import SqliteDatabase
+from tests.oauth.world import World, trusting
 
 ISSUER = "http://127.0.0.1:8000"
 CALLBACK = "http://127.0.0.1:9999/callback"
@@ -116,6 +119,7 @@ class House:
     database: SqliteDatabase
     clock: Clock
     trace: Trace = field(default_factory=Trace)
+    world: World = field(default_factory=World)
 
     def __post_init__(self) -> None:
         self.server = AuthorizationServer(
@@ -124,6 +128,13 @@ class House:
             clock=self.clock,
             mint=lambda: secrets.token_urlsafe(32),
             trace=self.trace,
+            fetcher=Fetcher(
+                FetchLimits(),
+                self.trace,
+                Reach.PUBLIC if self.settings.is_https else Reach.DEVELOPMENT,
+                internet=self.world,
+                tls=trusting,
+            ),
         )
         self.resource = ResourceServer(
             self.settings, self.stores, clock=self.clock, trace=self.trace
@@ -148,10 +159,10 @@ class House:
         return await self.ask(request_of("GET", target, fields=fields))
 
     async def post(
-        self, target: str, form: Mapping[str, Any], address: str = "192.0.2.1"
+        self, target: str, form: Mapping[str, Any], address: str = "192.0.2.1", **more: str
     ) -> Answer:
         body = urlencode(form, doseq=True).encode()
-        fields = {"content-type": "application/x-www-form-urlencoded"}
+        fields = {"content-type": "application/x-www-form-urlencoded", **more}
         return await self.ask(request_of("POST", target, body, fields, address))
 
     async def register(self, address: str = "192.0.2.1", **metadata: object) -> Answer:

@@ -25,9 +25,21 @@ async def test_the_server_says_its_issuer_verbatim_and_only_what_exists(house: H
     assert document["issuer"] == "http://127.0.0.1:8000"
     assert document["code_challenge_methods_supported"] == ["S256"]
     assert document["authorization_response_iss_parameter_supported"] is True
-    assert document["token_endpoint_auth_methods_supported"] == ["none"]
-    assert document["grant_types_supported"] == ["authorization_code", "refresh_token"]
-    assert not [name for name in document if "alg_values" in name]
+    assert document["client_id_metadata_document_supported"] is True
+    assert document["token_endpoint_auth_methods_supported"] == [
+        "none",
+        "client_secret_basic",
+        "client_secret_post",
+        "private_key_jwt",
+    ]
+    assert document["grant_types_supported"] == [
+        "authorization_code",
+        "refresh_token",
+        "client_credentials",
+    ]
+    assert "none" not in document["introspection_endpoint_auth_methods_supported"]
+    for algorithms in (value for name, value in document.items() if "alg_values" in name):
+        assert not [name for name in algorithms if name == "none" or name.startswith("HS")]
     for name, address in document.items():
         if name.endswith("_endpoint"):
             assert (await house.get(urlsplit(address).path)).status != 404, name

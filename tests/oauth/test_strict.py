@@ -23,7 +23,7 @@ from catshop.oauth import strict
 )
 def test_what_can_be_read_two_ways_is_not_read(text: bytes) -> None:
     """RFC 8259 §4: C11, J19."""
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         strict.members(text)
 
 

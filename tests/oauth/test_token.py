@@ -312,7 +312,7 @@ async def test_a_decision_may_be_taken_twice(house: House, client_id: str) -> No
 
         return await redeem(digest, twice)
 
-    object.__setattr__(house.stores, "grants", Watched(house.stores.grants, watched))
+    object.__setattr__(house.server._stores, "grants", Watched(house.stores.grants, watched))
     assert (await house.redeem(client_id, code)).status == 200
     assert len(seen) == 1
 

@@ -102,6 +102,7 @@ class Pages:
             request_id=request.id,
             csrf=csrf,
             client=shown_name(client),
+            home=redirects.destination(client.id) if "://" in client.id else "",
             user=user.name,
             other_account=self.settings.url(f"/login?req={request.id}&prompt=login"),
             destination=redirects.destination(request.redirect_uri),

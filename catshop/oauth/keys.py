@@ -1,0 +1,138 @@
+"""The keys with which access tokens are signed, when they are to be JWTs, and how they change.
+
+A new key is published before it signs, and an old one stays published until the last token that it
+signed has expired: whoever verifies reads both, and no token fails because of a rotation. Ed25519,
+because the same claims give the same signature: the text of a token can be written again, its hash
+is what storage keeps, and revocation asks for that hash as it does for an opaque token. In storage
+a private key is sealed with the key of the key file. Only this file imports cryptography.
+RFC 9068 §2; RFC 7517 §4; RFC 8037 §2, §3.1; docs/why/0009-signed-tokens-are-looked-up.md.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from catshop.kernel import Clock, Secret, Unavailable
+from catshop.oauth import scopes, tokens
+from catshop.oauth.model import AccessToken, Family, SigningKey
+from catshop.oauth.ports import Keys
+from catshop.oauth.settings import OAuthSettings, TokenFormat
+from catshop.oauth.tokens import Mint, Write
+
+PURPOSE: Final = b"catshop.keys"
+"""What the sealing key is derived for, so that it is no other purpose's key."""
+
+TYPE: Final = "at+jwt"
+"""RFC 9068 §2.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """The keys of this issuer."""
+
+    settings: OAuthSettings
+    keys: Keys
+    clock: Clock
+    mint: Mint
+
+    async def writer(self) -> Write:
+        """How access tokens are written now, by the configured format."""
+        if self.settings.token_format is TokenFormat.OPAQUE:
+            return tokens.opaque
+        signing = await self._signing()
+        private = Ed25519PrivateKey.from_private_bytes(self._opened(signing))
+        header = {"alg": "EdDSA", "typ": TYPE, "kid": signing.kid}
+
+        def write(_: Secret, token: AccessToken, family: Family) -> Secret:
+            body = ".".join((_part(header), _part(claims(self.settings.issuer, token, family))))
+            signature = private.sign(body.encode("ascii"))
+            return Secret(f"{body}.{_base64url(signature)}")
+
+        return write
+
+    async def public(self) -> dict[str, object]:
+        """The JWK Set of every key that a token may be signed with. RFC 7517 §5."""
+        found = await self.keys.all(self.clock())
+        return {"keys": [json.loads(key.public) for key in found]}
+
+    async def all(self) -> Sequence[SigningKey]:
+        """Every key that is still published, the newest first."""
+        return await self.keys.all(self.clock())
+
+    async def rotate(self) -> SigningKey:
+        """A new key that signs as soon as whoever verifies can know it; the others end after it."""
+        limits = self.settings.limits
+        if not await self.all():
+            return await self._signing()
+        key = self._make(limits.key_lead_seconds)
+        ends = key.signs_from + timedelta(seconds=limits.access_seconds + limits.key_lead_seconds)
+        await self.keys.succeed(key, ends)
+        return key
+
+    async def _signing(self) -> SigningKey:
+        """The newest key that signs already; the first one is made when it is needed."""
+        now = self.clock()
+        for _ in range(2):
+            for key in await self.keys.all(now):
+                if key.signs_from <= now:
+                    return key
+            await self.keys.begin(self._make(0))
+        raise Unavailable("E-KEY-02", "no signing key")
+
+    def _make(self, lead: int) -> SigningKey:
+        private, now, kid = Ed25519PrivateKey.generate(), self.clock(), tokens.short(self.mint)
+        x = _base64url(private.public_key().public_bytes_raw())
+        public = {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": kid, "alg": "EdDSA", "use": "sig"}
+        sealed = self._seal().encrypt(private.private_bytes_raw()).decode("ascii")
+        return SigningKey(kid, json.dumps(public), sealed, now, now + timedelta(seconds=lead))
+
+    def _opened(self, key: SigningKey) -> bytes:
+        try:
+            return self._seal().decrypt(key.sealed)
+        except InvalidToken:
+            raise Unavailable("E-KEY-01", key.kid) from None
+
+    def _seal(self) -> MultiFernet:
+        """Seals with the first key of the settings, and opens with all of them."""
+        known = (self.settings.secret_key, *self.settings.previous_keys)
+        return MultiFernet([_fernet(secret) for secret in known])
+
+
+def claims(issuer: str, token: AccessToken, family: Family) -> dict[str, object]:
+    """What an access token says; a client that acts for itself is its own subject.
+
+    RFC 9068 §2.2.
+    """
+    return {
+        "iss": issuer,
+        "sub": family.user_id or family.client_id,
+        "aud": family.resource,
+        "client_id": family.client_id,
+        "scope": scopes.write(token.scopes),
+        "jti": token.id,
+        "iat": int(token.created_at.timestamp()),
+        "exp": int(token.expires_at.timestamp()),
+    }
+
+
+def _fernet(secret: Secret) -> Fernet:
+    derived = HKDF(SHA256(), 32, salt=None, info=PURPOSE).derive(secret.reveal().encode())
+    return Fernet(base64.urlsafe_b64encode(derived))
+
+
+def _part(members: Mapping[str, object]) -> str:
+    return _base64url(json.dumps(members, separators=(",", ":")).encode("utf-8"))
+
+
+def _base64url(octets: bytes) -> str:
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")
