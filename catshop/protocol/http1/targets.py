@@ -31,7 +31,7 @@ AUTHORITY: Final = re.compile(rf"(?P<host>{HOST})(?::(?P<port>[0-9]{{1,5}}))?")
 """authority = uri-host [ ":" port ], never with userinfo. RFC 9110 §4.2.4, §7.2."""
 
 ABSOLUTE: Final = re.compile(
-    r"(?P<scheme>[Hh][Tt][Tt][Pp][Ss]?)://(?P<authority>[^/?]*)(?P<rest>.*)"
+    r"(?P<scheme>[Hh][Tt][Tt][Pp][Ss]?)://(?P<authority>[^/?]*)(?P<rest>.*)", re.DOTALL
 )
 """absolute-form = absolute-URI, of the schemes that we serve. RFC 9112 §3.2.2."""
 
