@@ -14,7 +14,7 @@ from catshop.kernel import Principal
 from catshop.protocol.http1.messages import Request
 from catshop.protocol.task_states import Owner, Status, Task
 
-__all__ = ["Gate", "Owner", "Status", "Task", "TaskStore"]
+__all__ = ["Gate", "Owner", "Status", "Task", "TaskStore", "UsedStates"]
 
 
 class Gate(Protocol):
@@ -64,4 +64,19 @@ class TaskStore(Protocol):
 
     async def sweep(self, now: datetime) -> int:
         """Forget tasks that had expired by `now`; how many there were."""
+        ...
+
+
+class UsedStates(Protocol):
+    """Which single-use states have been used. Any verb may raise `kernel.Unavailable`."""
+
+    async def use(self, state_id: str, until: datetime) -> bool:
+        """Use a state; True for the first who asks, however many ask together.
+
+        It is remembered at least until `until`, when the state is no longer good in any case.
+        """
+        ...
+
+    async def sweep(self, now: datetime) -> int:
+        """Forget what need not be remembered after `now`; how much there was."""
         ...
