@@ -103,15 +103,25 @@ def read_head(data: bytes, limits: HttpLimits) -> Head:
 
 def make_head(method: str, target: str, version: str, items: list[tuple[str, str]]) -> Head:
     """The head that these parts are, if they go together; whoever parsed them, they are checked."""
-    if version not in {"1.0", "1.1"}:
-        raise HttpError(505, "E-HTTP-05", arrived=f"HTTP/{version}", close=True)
+    version = _understood(version)
     if method not in METHODS:
         raise HttpError(501, "E-HTTP-06", arrived=shown(method, 20), close=True)
     fields = Fields(item for item in items if item[0] not in DISGUISED)
     _refuse_framing(fields, version)
     parsed = parse_target(method, target)
-    authority = _authority(fields, parsed.authority)
+    authority = _authority(fields, parsed.authority, version)
     return Head(method, target, parsed.path, parsed.query, authority, fields, version)
+
+
+def _understood(version: str) -> str:
+    """The version as which a message is processed: the highest minor one that we know.
+
+    505 is about the major version alone. RFC 9110 §2.5, §15.6.6.
+    """
+    major, _, minor = version.partition(".")
+    if major != "1":
+        raise HttpError(505, "E-HTTP-05", arrived=f"HTTP/{version}", close=True)
+    return "1.0" if minor == "0" else "1.1"
 
 
 def _refuse_unclean(data: bytes, limits: HttpLimits) -> None:
@@ -171,12 +181,14 @@ def _refuse_framing(fields: Fields, version: str) -> None:
         raise HttpError(417, "E-HTTP-14", arrived=shown(expect), close=True)
 
 
-def _authority(fields: Fields, named: str | None) -> str:
+def _authority(fields: Fields, named: str | None, version: str) -> str:
     """Whom the request is for; a Host must be well-formed even where the target overrules it.
 
     Empty only for HTTP/1.0 without Host. RFC 9112 §3.2, RFC 9110 §7.2.
     """
     host = fields.get("host")
+    if host is None and version == "1.1":
+        raise HttpError(400, "E-HOST-02", arrived="no Host", close=True)
     if host is None:
         return named or ""
     parsed = parse_authority(host)

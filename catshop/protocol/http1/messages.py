@@ -69,7 +69,8 @@ class Head:
     """The head of a request, parsed and found sound. RFC 9112 §3.
 
     `target` is as it was sent, `path` its path with nothing decoded, `query` what follows the first
-    `?` (empty when absent), `authority` the host and port it is for, `version` `1.0` or `1.1`.
+    `?` (empty when absent), `authority` the host and port it is for, `version` `1.0` or `1.1`, as
+    which any later minor version is processed.
     """
 
     method: str

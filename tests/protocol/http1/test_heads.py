@@ -33,6 +33,7 @@ def param(row: str, data: bytes, status: int, code: str) -> object:
 
 REFUSED = [
     param("H29-no-host", request("GET / HTTP/1.1", "X: y"), 400, "E-HOST-02"),
+    param("H29-no-host-1.2", request("GET / HTTP/1.2", "X: y"), 400, "E-HOST-02"),
     param("H29-two-hosts", request("GET / HTTP/1.1", "Host: a", "Host: b"), 400, "E-HOST-02"),
     param("H29-same-host-twice", request("GET / HTTP/1.1", "Host: a", "Host: a"), 400, "E-HOST-02"),
     *(
@@ -58,7 +59,7 @@ REFUSED = [
     param("H33-3000-fields", request("GET / HTTP/1.1", *["a:"] * 3000), 431, "E-HTTP-18"),
     *(
         param(f"H35-{version}", request(f"GET / {version}"), 505, "E-HTTP-05")
-        for version in ("HTTP/2.0", "HTTP/9.9", "HTTP/0.9", "HTTP/1.2")
+        for version in ("HTTP/2.0", "HTTP/9.9", "HTTP/0.9")
     ),
     param("H35-preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "E-HTTP-05"),
     param("H36-tls", b"\x16\x03\x01\x02\x00\x01\x00", 400, "E-HTTP-03"),
@@ -147,6 +148,15 @@ def test_http_1_0_may_come_without_host_and_expects_nothing() -> None:
     """Row H41. RFC 9112 §3.2, RFC 9110 §10.1.1."""
     head = read(request("GET / HTTP/1.0", "Expect: anything"))
     assert (head.version, head.authority) == ("1.0", "")
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.9"])
+def test_a_later_minor_version_is_processed_as_1_1(version: str) -> None:
+    """505 is about the major version alone. RFC 9110 §2.5, §15.6.6."""
+    read_by_us = read(request(f"GET / HTTP/{version}", "Host: a", "Transfer-Encoding: chunked"))
+    assert read_by_us.version == "1.1"
+    with pytest.raises(HttpError, match="417 E-HTTP-14"):
+        read(request(f"GET / HTTP/{version}", "Host: a", "Expect: 200-ok"))
 
 
 def test_a_hundred_fields_are_read_in_order() -> None:
