@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Final
 
 from catshop.protocol.http1.errors import HttpError
+from catshop.protocol.http1.fields import TOKEN
 from catshop.protocol.http1.messages import Head
 from catshop.protocol.http1.targets import (
     DEFAULT_PORTS,
@@ -125,9 +126,13 @@ def is_preflight(head: Head) -> bool:
 
 
 def preflight_fields(head: Head, methods: str) -> tuple[tuple[str, str], ...]:
-    """What a page may send: the methods of the route, and the fields of the protocol."""
+    """What a page may send: the methods of the route, and the fields of the protocol.
+
+    Only what can be the name of a field is said back. RFC 9110 §5.6.2.
+    """
     asked = (head.fields.get("access-control-request-headers") or "").split(",")
-    parameters = [name.strip() for name in asked if name.strip().lower().startswith("mcp-param-")]
+    named = (name.strip(" \t") for name in asked)
+    parameters = [n for n in named if n.lower().startswith("mcp-param-") and TOKEN.fullmatch(n)]
     return (
         ("access-control-allow-methods", methods),
         ("access-control-allow-headers", ", ".join([ALLOWED, *parameters])),

@@ -222,6 +222,21 @@ async def test_a_preflight_is_answered_before_anybody_asks_for_a_token() -> None
     assert "access-control-allow-credentials" not in shown
 
 
+@pytest.mark.parametrize(
+    "name", ["mcp-param-y z", "mcp-param-<b>", "mcp-param-\u00e9", 'mcp-param-"', "mcp-param-a:b"]
+)
+async def test_a_preflight_is_told_of_nothing_that_cannot_be_the_name_of_a_field(name: str) -> None:
+    """RFC 9110 §5.6.2: a name is a token."""
+    answered = await answer(
+        "OPTIONS /mcp",
+        "Origin: http://localhost:3000",
+        "Access-Control-Request-Method: POST",
+        f"Access-Control-Request-Headers: {name}, mcp-param-region",
+    )
+    allowed = dict(answered.fields)["access-control-allow-headers"]
+    assert allowed.endswith("Mcp-Name, mcp-param-region")
+
+
 async def test_a_public_document_may_be_read_by_every_page() -> None:
     for origin in ((), ("Origin: null",), ("Origin: http://evil.example",)):
         answered = await answer("GET /meta", *origin)
