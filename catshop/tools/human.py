@@ -99,13 +99,27 @@ class OnTheLine:
         return read(answer) or False
 
 
-def human_behind(ctx: ServerRequestContext[Any], params: InputResponseRequestParams) -> Human:
-    """The way to ask whoever sits before the client that called."""
-    if not shows_forms(ctx.session.client_capabilities):
-        return NOBODY
-    if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
-        return Later(params)
-    return OnTheLine(ctx) if ctx.session.can_send_request else NOBODY
+class Caller:
+    """Whoever sits before the client that called.
+
+    Most tools ask nobody, so what the client can do is looked up when one does.
+    """
+
+    def __init__(self, ctx: ServerRequestContext[Any], params: InputResponseRequestParams) -> None:
+        self._ctx = ctx
+        self._params = params
+
+    async def agrees(self, question: str, about: str) -> bool:
+        """The answer, by the way that this client and its revision have."""
+        return await self._way().agrees(question, about)
+
+    def _way(self) -> Human:
+        session = self._ctx.session
+        if not shows_forms(session.client_capabilities):
+            return NOBODY
+        if self._ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
+            return Later(self._params)
+        return OnTheLine(self._ctx) if session.can_send_request else NOBODY
 
 
 def shows_forms(client: ClientCapabilities | None) -> bool:

@@ -158,20 +158,20 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a checkout would order now: the cart, at today's prices, after the user's last order.
+    """What a checkout would order now: the cart, at today's prices, as the user's order number so.
 
     Whoever agrees, agrees to one offer. A changed cart and a changed price make another one, and so
     does every order: an offer that was taken never comes back, though the next cart be the same.
     """
 
     basket: Basket
-    last_order: str | None
+    number: int
 
     @property
     def digest(self) -> str:
         """The same for the same offer, and for no other."""
         lines = [astuple(line) for line in self.basket.lines]
-        return hashlib.sha256(json.dumps([self.last_order, lines]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.number, lines]).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ MCP 2026-07-28 server/tools.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from mcp.server.caching import CacheHint
@@ -38,7 +37,7 @@ from catshop.tools.answers import failed, result
 from catshop.tools.arguments import did_you_mean, show
 from catshop.tools.composition import tools
 from catshop.tools.faults import ToolFault, refusal
-from catshop.tools.human import AnswerNeeded, human_behind
+from catshop.tools.human import NOBODY, AnswerNeeded, Caller, Human
 from catshop.tools.registry import Identity, ToolSpec
 from catshop.tools.shop import Shop, ToolCall
 
@@ -112,7 +111,7 @@ class Counter:
         """What the tool answers, a failure that a model can read, or a question to the human."""
         spec, trace = _known(self._served, params.name, self._shop), self._shop.trace
         try:
-            answer = await _serve(spec, self._asked(ctx), ctx, params)
+            answer = await _serve(spec, self._asked(ctx, Caller(ctx, params)), params)
         except AnswerNeeded as needed:
             return needed.result
         except ToolFault as fault:
@@ -160,17 +159,14 @@ class Counter:
         """Suggestions for one argument."""
         return await completion.complete(self._asked(ctx), params)
 
-    def _asked(self, ctx: Context) -> ToolCall:
+    def _asked(self, ctx: Context, human: Human = NOBODY) -> ToolCall:
         """What may be known of the request: who asks, and in which shop."""
         principal = ctx.request.principal if isinstance(ctx.request, Call) else None
-        return ToolCall(self._shop, principal, ctx.session)
+        return ToolCall(self._shop, principal, ctx.session, human)
 
 
-async def _serve(
-    spec: ToolSpec, asked: ToolCall, ctx: Context, params: CallToolRequestParams
-) -> CallToolResult:
+async def _serve(spec: ToolSpec, call: ToolCall, params: CallToolRequestParams) -> CallToolResult:
     """One call, in order: who, with what, and then what it does."""
-    call = replace(asked, human=human_behind(ctx, params))
     if spec.identity is Identity.USER:
         _ = call.user
     return result(await spec.run(call, **spec.arguments.read(params.arguments or {})))

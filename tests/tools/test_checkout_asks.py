@@ -9,8 +9,10 @@ from typing import Any
 import anyio
 import pytest
 from mcp.client.client import Client
+from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp_types import (
+    CallToolRequestParams,
     CallToolResult,
     ClientCapabilities,
     ElicitationCapability,
@@ -240,3 +242,29 @@ def test_only_who_shows_forms_is_asked(
     """MCP 2026-07-28 client/elicitation §capabilities."""
     assert shows_forms(ClientCapabilities(elicitation=elicitation)) is (shown == "a form")
     assert not shows_forms(None)
+
+
+class Unread:
+    """A session whose client's declaration nobody may read."""
+
+    @property
+    def client_capabilities(self) -> ClientCapabilities | None:
+        """Fail: reading it takes time."""
+        raise AssertionError("nobody has to be asked")
+
+
+async def test_a_tool_that_asks_nobody_does_not_read_what_the_client_can(
+    server: Server[Any],
+) -> None:
+    """docs/why/0003: a call that needs nothing pays for nothing."""
+    entry = server.get_request_handler("tools/call")
+    assert entry is not None
+    ctx = ServerRequestContext[Any](
+        session=Unread(),  # type: ignore[arg-type]  # all that a tool needs of a session
+        lifespan_context={},
+        protocol_version="2026-07-28",
+        method="tools/call",
+    )
+    result = await entry.handler(ctx, CallToolRequestParams(name="list_products"))
+    assert isinstance(result, CallToolResult)
+    assert not result.is_error

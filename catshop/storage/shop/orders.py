@@ -29,10 +29,13 @@ LINES: Final = """
     WHERE order_id = ? ORDER BY product_id
 """
 
-LAST: Final = """
-    SELECT id FROM orders WHERE issuer = ? AND subject = ?
-    ORDER BY placed_at DESC, id DESC LIMIT 1
+PLACED: Final = "SELECT count(*) AS placed FROM orders WHERE issuer = ? AND subject = ?"
+
+BY_KEY: Final = """
+    SELECT id, placed_at FROM orders WHERE issuer = ? AND subject = ? AND idempotency_key = ?
 """
+
+WAITING: Final = "SELECT quantity FROM cart_items WHERE issuer = ? AND subject = ?"
 
 HISTORY: Final = """
     SELECT id, placed_at FROM orders WHERE issuer = ? AND subject = ?
@@ -48,13 +51,18 @@ class SqlOrders:
 
     async def offer(self, user: UserId) -> Offer:
         """What a checkout would order now."""
-        last = await self._database.one(LAST, user.issuer, user.subject)
+        [placed] = await self._database.all(PLACED, user.issuer, user.subject)
         rows = await self._database.all(f"{CART} ORDER BY product_id", user.issuer, user.subject)
-        return _offer(last, rows)
+        return _offer(placed, rows)
 
     async def repeated(self, user: UserId, key: str) -> Placement | None:
         """The order that this user has placed with `key`, if there is one."""
-        return await self._database.write(lambda statements: _placed_before(statements, user, key))
+        row = await self._database.one(BY_KEY, user.issuer, user.subject, key)
+        if row is None:
+            return None
+        lines = await self._database.all(LINES, row["id"])
+        waiting = await self._database.all(WAITING, user.issuer, user.subject)
+        return _placement(row, lines, waiting)
 
     async def place(
         self, user: UserId, order_id: str, now: datetime, key: str | None, agreed: Offer
@@ -96,29 +104,25 @@ class SqlOrders:
 
 
 def _offered(statements: Statements, user: UserId) -> Offer:
-    last = statements.one(LAST, user.issuer, user.subject)
+    [placed] = statements.all(PLACED, user.issuer, user.subject)
     rows = statements.all(f"{CART} ORDER BY product_id", user.issuer, user.subject)
-    return _offer(last, rows)
+    return _offer(placed, rows)
 
 
-def _offer(last: Row | None, rows: list[Row]) -> Offer:
-    return Offer(Basket(tuple(line(row) for row in rows)), text(last, "id") if last else None)
+def _offer(placed: Row, rows: list[Row]) -> Offer:
+    return Offer(Basket(tuple(line(row) for row in rows)), number(placed, "placed") + 1)
 
 
 def _placed_before(statements: Statements, user: UserId, key: str) -> Placement | None:
-    row = statements.one(
-        "SELECT id, placed_at FROM orders WHERE issuer = ? AND subject = ? AND idempotency_key = ?",
-        *(user.issuer, user.subject, key),
-    )
+    row = statements.one(BY_KEY, user.issuer, user.subject, key)
     if row is None:
         return None
-    waiting = statements.one(
-        "SELECT coalesce(sum(quantity), 0) AS waiting FROM cart_items"
-        " WHERE issuer = ? AND subject = ?",
-        *(user.issuer, user.subject),
-    )
-    order = _order(row, statements.all(LINES, row["id"]))
-    return Placement(order, still_in_cart=number(waiting, "waiting") if waiting else 0)
+    lines = statements.all(LINES, row["id"])
+    return _placement(row, lines, statements.all(WAITING, user.issuer, user.subject))
+
+
+def _placement(row: Row, lines: list[Row], waiting: list[Row]) -> Placement:
+    return Placement(_order(row, lines), sum(number(one, "quantity") for one in waiting))
 
 
 def _order(row: Row, lines: list[Row]) -> Order:
