@@ -64,6 +64,7 @@ class Conversation:
         self._wire = Wire(stream, service.limits, service.trace)
         self._connection = Connection(service.limits)
         self._waiting: Waiting | None = None
+        self._since = 0.0
         self._served = 0
         self._tasks: TaskGroup | None = None
 
@@ -117,7 +118,10 @@ class Conversation:
         return None
 
     def _set_deadline(self, scope: anyio.CancelScope) -> None:
-        """Give each kind of waiting its time, once: a trickle of octets wins no more of it."""
+        """Give each kind of waiting its time: a trickle of octets wins no more of it.
+
+        Whatever comes between two requests, idle time and head count from the same moment.
+        """
         limits = self._service.limits
         if self._connection.state is State.DRAIN:
             waiting, seconds = Waiting.DRAIN, limits.body_grace_seconds
@@ -125,9 +129,12 @@ class Conversation:
             waiting, seconds = Waiting.IDLE, limits.idle_seconds
         else:
             waiting, seconds = Waiting.HEAD, limits.head_seconds
-        if waiting is not self._waiting:
-            self._waiting = waiting
-            scope.deadline = anyio.current_time() + seconds
+        if self._waiting is None or (
+            self._waiting is Waiting.DRAIN and waiting is not self._waiting
+        ):
+            self._since = anyio.current_time()
+        self._waiting = waiting
+        scope.deadline = self._since + seconds
 
     def _is_late(self) -> bool:
         return self._waiting is Waiting.HEAD and self._connection.buffered > 0

@@ -340,6 +340,28 @@ async def test_an_idle_connection_is_closed_without_a_word(
         assert await shop.statuses(GET) == [200]
 
 
+async def trickle(stream: SocketStream) -> None:
+    """Empty lines, octet by octet, until the server has had enough."""
+    while True:
+        for octet in (b"\r", b"\n"):
+            await stream.send(octet)
+            with anyio.move_on_after(0.02):
+                assert b" 408 " in await stream.receive()
+
+
+async def test_a_trickle_of_empty_lines_wins_no_time_between_requests(open_shop: Opener) -> None:
+    """Rows H48, H50: every deadline counts from the same moment. RFC 9112 §2.2, §9.5."""
+    limits = replace(LIMITS, idle_seconds=0.3, head_seconds=0.6)
+    async with open_shop(limits=limits) as shop, await shop.connect() as stream:
+        await stream.send(GET)
+        with anyio.fail_after(5):
+            while b"}" not in await stream.receive():
+                pass
+            with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
+                await trickle(stream)
+        await shop.all_gone()
+
+
 async def test_a_client_that_does_not_read_is_cut_off(open_shop: Opener) -> None:
     """Row H51. RFC 9112 §9.5."""
     entered = anyio.Event()
