@@ -2,8 +2,8 @@
 
 Anybody may register, so a registration is worth nothing but its redirect_uris: they are where a
 code may go. A client is public unless it asks to be more: a secret that every copy of an
-application holds is none. Nothing that a registration names is fetched. Pure; `endpoints.py`
-stores what comes out, `client_auth.py` asks for the proof. RFC 7591 §2, §3; OAuth 2.1 §2.1.
+application holds is none. Nothing that a registration names is fetched. Decides alone: storing
+is for `endpoints.py`, asking for the proof for `client_auth.py`. RFC 7591 §2, §3; OAuth 2.1 §2.1.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from catshop.oauth.errors import (
 from catshop.oauth.model import Client
 from catshop.oauth.parameters import GRANT_TYPES
 from catshop.oauth.tokens import Mint
+from catshop.protocol.http1.errors import HttpError
+from catshop.protocol.http1.fields import parse_media_type
+from catshop.protocol.http1.messages import Request
 
 NAME_LENGTH: Final = 200
 """Characters of a client_name: more than fits in a line of the consent page."""
@@ -63,6 +66,15 @@ def read(body: bytes) -> Metadata:
     if not isinstance(sent, dict):
         raise InvalidClientMetadata("E-REG-01", arrived=type(sent).__name__)
     return {name: value for name, value in sent.items() if value is not None and value != ""}
+
+
+async def of_body(request: Request, limit: int) -> Metadata:
+    """The members of a registration in the body of a request, which says that it is JSON."""
+    told = request.fields.one("content-type")
+    media_type = parse_media_type(told)
+    if media_type is None or media_type.name != "application/json":
+        raise HttpError(415, "E-REG-11", arrived=told or "no Content-Type")
+    return read(await request.body(limit))
 
 
 def accept(sent: Metadata, client_id: str, now: datetime) -> Client:

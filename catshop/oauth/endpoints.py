@@ -29,6 +29,7 @@ from catshop.oauth.errors import (
 from catshop.oauth.fetch import Fetcher
 from catshop.oauth.introspection import Introspection
 from catshop.oauth.keys import Keyring
+from catshop.oauth.management import Management
 from catshop.oauth.model import Client
 from catshop.oauth.parameters import (
     Parameters,
@@ -43,8 +44,6 @@ from catshop.oauth.revocation import Revocation
 from catshop.oauth.settings import OAuthSettings, Registration
 from catshop.oauth.throttle import Throttle, Throttled
 from catshop.oauth.tokens import Lifetimes, Mint, Minted
-from catshop.protocol.http1.errors import HttpError
-from catshop.protocol.http1.fields import parse_media_type
 from catshop.protocol.http1.guard import Cors
 from catshop.protocol.http1.messages import (
     NO_STORE,
@@ -106,6 +105,7 @@ class AuthorizationServer:
         self._throttle = limiter
         self._revocation = Revocation(stores, clock, trace)
         self._clients = ClientAuthentication(settings, stores, clock=clock, mint=mint, trace=trace)
+        self._management = Management(settings, stores, clock=clock, mint=mint, trace=trace)
         self._introspection = Introspection(settings, stores, clock=clock, mint=mint, trace=trace)
         self._browser = Browser(
             settings, stores, clock=clock, mint=mint, trace=trace, documents=documents
@@ -141,7 +141,11 @@ class AuthorizationServer:
         if self._settings.registration is Registration.CLOSED:
             return ()
         path = f"{self._settings.prefix}{metadata.REGISTER}"
-        return (Route(path, {"POST": self.register}, Cors.LISTED),)
+        own = dict.fromkeys(("GET", "PUT", "DELETE"), self.registration)
+        return (
+            Route(path, {"POST": self.register}, Cors.LISTED),
+            Route(f"{path}/*", own, Cors.LISTED),
+        )
 
     @api
     async def jwks(self, _: Request) -> Answer:
@@ -151,17 +155,25 @@ class AuthorizationServer:
     @api
     async def register(self, request: Request) -> Answer:
         """Register a client. RFC 7591 §3."""
-        sent = request.fields.one("content-type")
-        media_type = parse_media_type(sent)
-        if media_type is None or media_type.name != "application/json":
-            raise HttpError(415, "E-REG-11", arrived=sent or "no Content-Type")
-        asked = clients.read(await request.body(self._settings.limits.form))
+        asked = await clients.of_body(request, self._settings.limits.form)
         client = clients.accept(asked, f"cat_{tokens.short(self._mint)}", self._clock())
         client, secret = clients.armed(client, self._mint)
+        client, handle = self._management.entrusted(client)
         await self._admit(request)
         await self._stores.clients.add(client)
         self._trace.note(Kind.STATE, "client.registered", client_id=client.id)
-        return json_answer(201, clients.answer(client, secret), NO_STORE)
+        return json_answer(201, {**clients.answer(client, secret), **handle}, NO_STORE)
+
+    @api
+    async def registration(self, request: Request) -> Answer:
+        """Let a client read, replace or remove its registration. RFC 7592 §2."""
+        match request.head.method:
+            case "PUT":
+                return await self._management.update(request)
+            case "DELETE":
+                return await self._management.delete(request)
+            case _:
+                return await self._management.read(request)
 
     @api
     async def token(self, request: Request) -> Answer:

@@ -154,6 +154,13 @@ class InvalidClientMetadata(OAuthError):
     code = "invalid_client_metadata"
 
 
+class InvalidToken(OAuthError):
+    """The token that this takes is missing, or another one. RFC 6750 §3.1."""
+
+    code = "invalid_token"
+    http_status = 401
+
+
 class InvalidSoftwareStatement(OAuthError):
     """A software statement that nobody here can verify. RFC 7591 §3.2.2."""
 

@@ -129,6 +129,22 @@ class Clients(Protocol):
         ...
 
 
+class Registrations(Protocol):
+    """Registered clients, to look after."""
+
+    async def change(self, client: Client) -> bool:
+        """Keep the client as it is now; False, and nothing kept, when it is gone meanwhile."""
+        ...
+
+    async def remove(self, client_id: str) -> Sequence[str]:
+        """Delete the client with its requests, codes and families; the ids of those families."""
+        ...
+
+    async def all(self) -> Sequence[Client]:
+        """Every client, the newest last."""
+        ...
+
+
 class Requests(Protocol):
     """Authorization requests that wait for their user."""
 
@@ -296,6 +312,7 @@ class Stores:
 
     users: Users
     clients: Clients
+    registrations: Registrations
     requests: Requests
     sessions: Sessions
     grants: Grants

@@ -25,6 +25,7 @@ def stores(database: Database, limits: OAuthLimits | None = None) -> Stores:
     return Stores(
         users=Users(database),
         clients=Clients(database),
+        registrations=Clients(database),
         requests=Requests(database),
         sessions=Sessions(database),
         grants=Grants(database),

@@ -1,4 +1,4 @@
-"""Registered clients. `oauth.ports.Clients`.
+"""Registered clients. `oauth.ports.Clients`, `oauth.ports.Registrations`.
 
 A client that registered is written once and then only read, one that describes itself is written
 anew whenever it is met; `upkeep.py` forgets those that were never used. Lists are JSON in a text
@@ -7,6 +7,7 @@ column: nothing is ever looked up inside them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,7 +33,7 @@ REPLACE: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """`oauth.ports.Clients` in SQL."""
+    """Both ports in SQL."""
 
     database: Database
 
@@ -56,6 +57,33 @@ class Clients:
         """See the port."""
         row = await self.database.one("SELECT * FROM oauth_clients WHERE id = ?", client_id)
         return rows.client(row) if row else None
+
+    async def change(self, client: Client) -> bool:
+        """See the port. In one transaction, so that nobody is brought back who has gone."""
+
+        def work(statements: Statements) -> bool:
+            if statements.one("SELECT 1 FROM oauth_clients WHERE id = ?", client.id) is None:
+                return False
+            return bool(statements.run(f"{INSERT} {REPLACE}", *_values(client)))
+
+        return await self.database.write(work)
+
+    async def remove(self, client_id: str) -> Sequence[str]:
+        """The schema's cascades take the rest along."""
+
+        def work(statements: Statements) -> list[str]:
+            families = statements.all(
+                "SELECT id FROM oauth_families WHERE client_id = ?", client_id
+            )
+            statements.run("DELETE FROM oauth_clients WHERE id = ?", client_id)
+            return [rows.text(row["id"]) for row in families]
+
+        return await self.database.write(work)
+
+    async def all(self) -> Sequence[Client]:
+        """See the port."""
+        found = await self.database.all("SELECT * FROM oauth_clients ORDER BY created_at, id")
+        return [rows.client(row) for row in found]
 
 
 def _values(client: Client) -> tuple[Value, ...]:

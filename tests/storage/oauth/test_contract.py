@@ -130,6 +130,22 @@ async def test_a_client_comes_back_as_it_was_written_and_is_written_once(stores:
     assert await stores.clients.find("") is None
 
 
+async def test_a_client_is_changed_while_it_is_there_and_removed_with_its_grants(
+    stores: Stores, database: Database
+) -> None:
+    """`Registrations.change`, `remove`, `all`."""
+    changed = replace(CLIENT, name="Claws", secret_hash="hash")
+    assert await stores.registrations.change(changed)
+    assert not await stores.registrations.change(replace(CLIENT, id="c2"))
+    assert list(await stores.registrations.all()) == [changed]
+    await stores.requests.park(WAITING)
+    await stores.grants.issue(issue("f1"))
+    assert list(await stores.registrations.remove("c1")) == ["f1"]
+    assert list(await stores.registrations.remove("c1")) == []
+    for table in ("clients", "requests", "families", "access_tokens", "refresh_tokens"):
+        assert await count(database, f"oauth_{table}") == 0
+
+
 @pytest.mark.parametrize("refusal", [None, Refusal("invalid_scope", "words")])
 async def test_a_request_comes_back_until_it_expires(
     stores: Stores, refusal: Refusal | None
