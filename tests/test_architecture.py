@@ -22,6 +22,7 @@ MODULES: Final = sorted(path.relative_to(ROOT).as_posix() for path in PACKAGE.rg
 PURE: Final = (
     "catshop/catalogue",
     "catshop/config.py",
+    "catshop/conversions.py",
     "catshop/inspector/redact.py",
     "catshop/limits.py",
     "catshop/oauth/audience.py",

@@ -2,15 +2,17 @@
 
 A handler talks to a `BackChannel` (the SDK's `DispatchContext`), which reaches the wire through an
 `Outlet`; each transport brings its own. `Questions` pairs requests of ours with the client's
-answers, `InFlight` the client's requests with their cancellation. Knows no transport.
-Next: `dispatcher.py`. MCP 2025-11-25 basic/utilities/cancellation, MCP 2026-07-28 basic/patterns.
+answers, `InFlight` the client's requests with their cancellation, and in a `Backlog` waits what a
+slow client has not been told yet. Knows no transport. Next: `dispatcher.py`.
+MCP 2025-11-25 basic/utilities/cancellation, MCP 2026-07-28 basic/patterns.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import anyio
 from mcp.shared.dispatcher import CallOptions, Outbound
@@ -19,6 +21,8 @@ from mcp.shared.transport_context import TransportContext
 
 from catshop.protocol import jsonrpc
 from catshop.protocol.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Id, Params, RpcError
+
+Item = TypeVar("Item")
 
 
 class Outlet(Protocol):
@@ -54,6 +58,10 @@ class ConnectionOutlet(Outbound):
     async def ask(self, method: str, params: Params | None, seconds: float | None) -> Params:
         """Send a request of ours and wait for its result."""
 
+    @abstractmethod
+    def post(self, message: bytes) -> None:
+        """Leave a message that belongs to no request, to be sent as soon as it can be."""
+
     async def notify(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
@@ -83,11 +91,13 @@ class Questions:
         id_ = f"catshop-{self._asked}"
         answered, slot = self._waiting[id_] = (anyio.Event(), [])
         try:
-            with anyio.fail_after(seconds):
+            with anyio.move_on_after(seconds):
                 await outlet.emit(jsonrpc.request(id_, method, params))
                 await answered.wait()
         finally:
             del self._waiting[id_]
+        if not slot:
+            raise _unanswered(method)
         response = slot[0]
         if response.error is not None:
             raise MCPError(**_error_members(response.error))
@@ -101,6 +111,12 @@ class Questions:
         slot.append(response)
         answered.set()
         return True
+
+
+def _unanswered(method: str) -> MCPError:
+    """What a handler meets that has waited in vain. MCP 2025-11-25 basic/lifecycle §timeouts."""
+    error = RpcError(INTERNAL_ERROR, "E-RPC-32", arrived=f"no answer to {method}")
+    return MCPError(error.code, error.message, error.data)
 
 
 def _error_members(error: Params) -> dict[str, Any]:
@@ -138,7 +154,9 @@ class InFlight:
 
     def cancel(self, id_: object) -> bool:
         """Stop a request that the client no longer wants; False when there is none."""
-        scope = self._scopes.get(id_) if isinstance(id_, str | int) else None
+        if isinstance(id_, bool) or not isinstance(id_, str | int):
+            return False
+        scope = self._scopes.get(id_)
         if scope is not None:
             scope.cancel()
         return scope is not None
@@ -150,6 +168,58 @@ class InFlight:
 
     def __len__(self) -> int:
         return len(self._scopes)
+
+
+class Backlog(Generic[Item]):
+    """What somebody slow has not been told yet: each thing once, in the order of its first arrival.
+
+    A thing that waits already is not added again, so a backlog is never longer than there are
+    different things to say, and nothing in it is ever dropped.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[Item, None] = {}
+        self._ended = False
+        self._changed = anyio.Event()
+
+    def put(self, item: Item) -> None:
+        """Add one thing, without waiting."""
+        self._waiting.setdefault(item)
+        self._changed.set()
+
+    def end(self) -> None:
+        """Nothing will be added: whoever takes finishes with what waits."""
+        self._ended = True
+        self._changed.set()
+
+    async def take(self) -> Item | None:
+        """The next thing, as soon as there is one; None at the end."""
+        while not self._waiting:
+            if self._ended:
+                return None
+            self._changed = anyio.Event()
+            await self._changed.wait()
+        item = next(iter(self._waiting))
+        del self._waiting[item]
+        return item
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+
+@asynccontextmanager
+async def alongside(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Run `work` beside the block and stop it with the block, whose exception comes out bare."""
+    raised: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(work)
+        try:
+            yield
+        except Exception as error:
+            raised = error
+        tasks.cancel_scope.cancel()
+    if raised is not None:
+        raise raised
 
 
 class BackChannel:

@@ -1,26 +1,46 @@
-"""What the SDK is told of a client that has no session: read when a handler asks, not before.
+"""What a handler sees of its client: what it can do, what it wants to hear, which connection it is.
 
 Every stateless request declares its client anew, and hardly any handler looks. The SDK's own
 constructor validates the declaration three times over; this one keeps it raw until somebody wants
-it. Next: `stateless.py`. MCP 2026-07-28 basic §_meta.
+it. A handler's session, whichever the era, sends the log messages that the client asked for and no
+others. Next: `stateless.py`. MCP 2026-07-28 basic §_meta, server/utilities/logging.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast, get_args
 
 from mcp.server.connection import Connection
+from mcp.server.context import ServerRequestContext
+from mcp.server.session import ServerSession
 from mcp.shared.dispatcher import CallOptions, Outbound
 from mcp.shared.exceptions import NoBackChannelError
-from mcp_types import ClientCapabilities, Implementation, InitializeRequestParams
+from mcp_types import (
+    ClientCapabilities,
+    Implementation,
+    InitializeRequestParams,
+    LoggingLevel,
+    LoggingMessageNotification,
+    LoggingMessageNotificationParams,
+    RequestId,
+    RequestParamsMeta,
+    ServerNotification,
+)
 from pydantic import BaseModel, ValidationError
 
+from catshop.protocol.channels import BackChannel
 from catshop.protocol.ladder import Envelope
 from catshop.protocol.versions import STATELESS
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+LEVELS: Final[tuple[LoggingLevel, ...]] = get_args(LoggingLevel)
+"""Of log messages, from the least to the most severe. RFC 5424 §6.2.1."""
+
+LOG_LEVEL: Final = "io.modelcontextprotocol/logLevel"
+"""Of one request. MCP 2026-07-28 server/utilities/logging §per-request-log-level."""
 
 
 class EnvelopeConnection(Connection):
@@ -59,6 +79,68 @@ class EnvelopeConnection(Connection):
     @client_params.setter
     def client_params(self, value: InitializeRequestParams | None) -> None:
         """Ignored: the envelope says it."""
+
+
+class HostedSession(ServerSession):
+    """The SDK's session of one request, which knows its connection and how loud it may be."""
+
+    def __init__(
+        self,
+        channel: BackChannel,
+        connection: Connection,
+        *,
+        request_meta: RequestParamsMeta | None = None,
+    ) -> None:
+        super().__init__(channel, connection, request_meta=request_meta)
+        self.connection = connection
+        self._request_id = channel.request_id
+        self._meta: Mapping[str, Any] = request_meta or {}
+
+    async def send_log_message(
+        self,
+        level: LoggingLevel,
+        data: object,
+        logger: str | None = None,
+        related_request_id: RequestId | None = None,
+    ) -> None:
+        """Send a log message, if the client wants one of this level."""
+        params = LoggingMessageNotificationParams(level=level, data=data, logger=logger)
+        await self.send_notification(LoggingMessageNotification(params=params), related_request_id)
+
+    async def send_notification(
+        self, notification: ServerNotification, related_request_id: RequestId | None = None
+    ) -> None:
+        """Send a notification: on the stream of the request it relates to, or beside all requests.
+
+        A log message of the stateless era has no other stream than its request's.
+        """
+        if isinstance(notification, LoggingMessageNotification):
+            if not self._wants(notification.params.level):
+                return
+            if self.protocol_version in STATELESS:
+                related_request_id = self._request_id
+        await super().send_notification(notification, related_request_id)
+
+    def set_log_level(self, level: LoggingLevel) -> None:
+        """From now on this connection wants messages of `level` and above."""
+        self.connection.state[LOG_LEVEL] = level
+
+    def _wants(self, level: LoggingLevel) -> bool:
+        """Whether the client wants messages of this level: this request says so, or its session.
+
+        A request of the stateless era that says nothing wants none; a session that never said
+        anything hears all.
+        """
+        if self.protocol_version in STATELESS:
+            least = self._meta.get(LOG_LEVEL)
+        else:
+            least = self.connection.state.get(LOG_LEVEL, LEVELS[0])
+        return least in LEVELS and LEVELS.index(level) >= LEVELS.index(least)
+
+
+def hosted(ctx: ServerRequestContext[Any, Any]) -> HostedSession:
+    """The session of a handler's context, as our dispatcher built it."""
+    return cast("HostedSession", ctx.session)
 
 
 def _typed(model: type[ModelT], raw: object) -> ModelT | None:

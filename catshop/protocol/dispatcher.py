@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -19,20 +19,22 @@ from typing import Any
 from mcp.server.connection import Connection
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
 from mcp.server.lowlevel import Server
-from mcp.server.session import ServerSession
 from mcp.shared.exceptions import MCPError
 from mcp_types import methods as surfaces
+from mcp_types.methods import is_input_required
 from pydantic import BaseModel, ValidationError
 
 from catshop.kernel import Call, Kind, Trace, Unavailable
-from catshop.protocol import jsonrpc, mirrors
+from catshop.protocol import jsonrpc, mirrors, request_state
 from catshop.protocol.channels import SILENCE, BackChannel, Outlet
+from catshop.protocol.connections import HostedSession
 from catshop.protocol.jsonrpc import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
     RpcError,
 )
+from catshop.protocol.request_state import RequestStates
 from catshop.protocol.results import Encoder
 
 logger = logging.getLogger("catshop.mcp")
@@ -54,9 +56,12 @@ class Incoming:
 class Dispatcher:
     """Hosts a server: looks handlers up, validates once, calls, encodes once."""
 
-    def __init__(self, server: Server[Any], trace: Trace) -> None:
+    def __init__(
+        self, server: Server[Any], trace: Trace, states: RequestStates | None = None
+    ) -> None:
         self.server = server
         self.trace = trace
+        self._states = states or RequestStates.of_this_process()
         self._encoder = Encoder(server)
         self._stack = AsyncExitStack()
         self._lifespan: Any = None
@@ -79,6 +84,10 @@ class Dispatcher:
         if self.trace.observed:
             self.trace.note(Kind.RPC, request.method, id=request.id, version=version)
         entry = self._entry(request.method, version)
+        caller = incoming.call.principal if incoming.call else None
+        if request_state.MEMBER in (request.params or {}):
+            request = await self._states.opened(request, version, caller)
+            incoming = replace(incoming, request=request)
         params = _validate(request, version, entry.params_type)
         context = self._context(incoming)
 
@@ -87,6 +96,9 @@ class Dispatcher:
             return answer
 
         result = await self._through_middleware(serve, context)
+        if is_input_required(result):
+            request_state.check_input_requests(result, incoming.connection.client_capabilities)
+            result = self._states.sealed(result, request, caller)
         return self._encoder.encode(request.method, version, result)
 
     async def notify(
@@ -100,7 +112,7 @@ class Dispatcher:
             params = entry.params_type.model_validate(message.params or {}, by_name=False)
             silent = BackChannel(jsonrpc.Request(0, message.method, message.params), SILENCE)
             context: ServerRequestContext[Any, Any] = ServerRequestContext(
-                session=ServerSession(silent, connection),
+                session=HostedSession(silent, connection),
                 lifespan_context=self._lifespan,
                 method=message.method,
                 params=message.params,
@@ -144,7 +156,7 @@ class Dispatcher:
         meta: Any = (request.params or {}).get("_meta")
         channel = BackChannel(request, incoming.outlet)
         return ServerRequestContext(
-            session=ServerSession(channel, incoming.connection, request_meta=meta),
+            session=HostedSession(channel, incoming.connection, request_meta=meta),
             lifespan_context=self._lifespan,
             protocol_version=incoming.version,
             method=request.method,

@@ -41,7 +41,7 @@ class Endpoint:
         self._limits = limits
         self._eras = eras
         self._trace = dispatcher.trace
-        self._stateless = StatelessEra(dispatcher, gate)
+        self._stateless = StatelessEra(dispatcher, gate, limits.session)
         self._handshake = HandshakeEra(dispatcher, gate, sessions, limits.session)
 
     def routes(self, *paths: str) -> tuple[Route, ...]:
@@ -98,7 +98,12 @@ class Endpoint:
         )
 
     def _require_sessions(self, request: Request) -> None:
-        """Streams and sessions exist before 2026-07-28 only. §earlier-revisions."""
-        asked = request.fields.get("mcp-protocol-version")
-        if asked in STATELESS or Era.HANDSHAKE not in self._eras:
-            raise HttpError(405, "E-MCP-08", arrived=f"{asked}", fields=(("allow", "POST"),))
+        """Streams and sessions exist before 2026-07-28 only.
+
+        MCP 2026-07-28 basic/transports/streamable-http §earlier-streamable-http-revisions.
+        """
+        asked = request.fields.all("mcp-protocol-version")
+        if set(asked) & set(STATELESS) or Era.HANDSHAKE not in self._eras:
+            arrived = ", ".join(asked)
+            raise HttpError(405, "E-MCP-08", arrived=arrived, fields=(("allow", "POST"),))
+        ladder.check_handshake_version(request.fields)

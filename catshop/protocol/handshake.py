@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import anyio
-from mcp.server.lowlevel import Server
+from mcp.server.lowlevel import NotificationOptions, Server
 from mcp_types import InitializeRequestParams, InitializeResult
 from pydantic import ValidationError
 from pydantic_core import to_json
@@ -39,8 +39,15 @@ from catshop.protocol.sessions import Happening, Session, Sessions, refuse_secon
 from catshop.protocol.stateless import ACCEPTED, STREAM_FIELDS
 from catshop.protocol.streams import Cursor, EventStream, Reader
 from catshop.protocol.versions import Priming, Revision, negotiate
+from catshop.protocol.vigil import Vigil
 
 SESSION_ID: Final = "mcp-session-id"
+
+NO_RESPONSE: Final = Answer(200, STREAM_FIELDS)
+"""A cancelled request gets no response: a stream that ends without one.
+
+MCP 2025-11-25 basic/utilities/cancellation, basic/transports §sending-messages-to-the-server.
+"""
 
 
 def initialize(
@@ -57,7 +64,8 @@ def initialize(
         where = ".".join(str(step) for step in first["loc"])
         raise RpcError(INVALID_PARAMS, "E-RPC-19", arrived=f"{where}: {first['msg']}") from None
     revision = negotiate(params.protocol_version)
-    options = server.create_initialization_options()
+    tells = server.get_request_handler("subscriptions/listen") is not None
+    options = server.create_initialization_options(NotificationOptions(tells, tells, tells))
     result = InitializeResult(
         protocol_version=revision.name,
         capabilities=options.capabilities,
@@ -73,10 +81,14 @@ def initialize(
 class SessionStream:
     """The outlet of one call: a logged event stream that opens with its first event."""
 
-    def __init__(self, request: Request, session: Session, limits: SessionLimits) -> None:
+    def __init__(
+        self, request: Request, session: Session, limits: SessionLimits, vigil: Vigil
+    ) -> None:
         self._request = request
         self._session = session
         self._limits = limits
+        self._vigil = vigil
+        self._lock = anyio.Lock(fast_acquire=True)
         self._stream: EventStream | None = None
         self._reader: Reader | None = None
         self._sink: Sink | None = None
@@ -90,8 +102,9 @@ class SessionStream:
 
     async def emit(self, message: bytes) -> None:
         """Log a message as the next event, and send it if the client is still there."""
-        stream = self._stream or await self._begin()
-        await self._send(stream.append(message.decode("utf-8")))
+        async with self._lock:
+            stream = self._stream or await self._begin()
+            await self._send(stream.append(message.decode("utf-8")))
 
     async def ask(self, method: str, params: Params | None, seconds: float | None) -> Params:
         """Send a request of ours on this stream and wait for the client's answer."""
@@ -103,32 +116,32 @@ class SessionStream:
 
         MCP 2025-11-25 basic/transports §sending-messages-to-the-server, rule 6.
         """
-        stream = self._stream or await self._begin()
-        if self._reader is not None:
-            stream.detach(self._reader)
-        if self._sink is not None:
-            await self._sink.close()
+        async with self._lock:
+            if self._stream is None:
+                await self._begin()
+            await self._leave()
 
-    async def finish(self, response: bytes) -> Streamed:
-        """Log the response, send it if the client is still there, and end the stream."""
-        await self.emit(response)
-        return await self.stop()
-
-    async def stop(self) -> Streamed:
-        """End the stream, with its response sent or without one because it was cancelled."""
-        if self._stream is not None:
+    def end(self) -> None:
+        """The call is over, answered or cancelled: no event follows, and nobody reads here."""
+        if self._stream is not None and self._reader is not None:
             self._stream.end()
-        if self._sink is not None:
-            await self._sink.close()
-        return STREAMED
+            self._stream.detach(self._reader)
 
     async def _begin(self) -> EventStream:
-        """Open the stream: with an empty event to reconnect by, where the revision has it."""
+        """Open the stream: with an empty event to reconnect by, where the revision has it.
+
+        A client that has left meanwhile finds everything in the log when it comes back.
+        """
         stream = self._stream = self._session.log.open()
         self._reader = stream.attach()
-        self._sink = await self._request.stream(200, STREAM_FIELDS, leave=Leave.CONTINUES)
-        if self._session.revision.priming is Priming.EMPTY_EVENT:
-            await self._send(stream.append("", retry=self._limits.retry_milliseconds))
+        primes = self._session.revision.priming is Priming.EMPTY_EVENT
+        primer = stream.append("", retry=self._limits.retry_milliseconds) if primes else None
+        try:
+            self._sink = await self._request.stream(200, STREAM_FIELDS, leave=Leave.CONTINUES)
+        except ClientGone:
+            stream.detach(self._reader)
+        if primer is not None:
+            await self._send(primer)
         return stream
 
     async def _send(self, frame: bytes) -> None:
@@ -137,10 +150,20 @@ class SessionStream:
             return
         if not self._stream.read_by(self._reader):
             return
+        if not await self._vigil.holds():
+            await self._leave()
+            return
         try:
             await self._sink.send(frame)
         except ClientGone:
             self._stream.detach(self._reader)
+
+    async def _leave(self) -> None:
+        """Stop sending on this connection, while the call runs on."""
+        if self._stream is not None and self._reader is not None:
+            self._stream.detach(self._reader)
+        if self._sink is not None:
+            await self._sink.close()
 
 
 class HandshakeEra:
@@ -173,24 +196,23 @@ class HandshakeEra:
                 session.questions.answer(message)
         return ACCEPTED
 
-    async def get(self, request: Request, principal: Principal) -> Streamed:
-        """Read a stream: the rest of a broken one, or what belongs to no request. §listening."""
+    async def get(self, request: Request, principal: Principal) -> Answer | Streamed:
+        """Read a stream: the rest of a broken one, or what belongs to no request.
+
+        MCP 2025-11-25 basic/transports §listening-for-messages-from-the-server. HEAD only looks
+        (RFC 9110 §9.2.1).
+        """
         session = self._sessions.find(request.fields.all(SESSION_ID), principal)
-        last_event_id = request.fields.one("last-event-id")
-        if last_event_id is not None:
-            cursor = Cursor.parse(last_event_id)
-            stream, after = session.log.find(cursor), cursor.event
-            stream.since(after)
-        else:
-            stream, after = session.log.standalone, session.log.standalone.delivered
-            if stream.read:
-                raise HttpError(409, "E-STREAM-03")
-            after = max(after, stream.oldest - 1)
+        stream, after = _place(session, request.fields.one("last-event-id"))
+        if request.head.method == "HEAD":
+            return Answer(200, STREAM_FIELDS)
+        vigil = Vigil(self._gate, principal, self._limits.recheck_seconds)
         reader = stream.attach()
         try:
             sink = await request.stream(200, STREAM_FIELDS, leave=Leave.CANCELS)
-            await self._follow(stream, reader, sink, after, principal)
-            await sink.close()
+            await _follow(stream, reader, sink, after, vigil)
+            if not await vigil.holds():
+                self._sessions.end(session, Happening.REVOKED)
         except ClientGone:
             pass
         finally:
@@ -204,6 +226,9 @@ class HandshakeEra:
         return Answer(200)
 
     def _open(self, principal: Principal, message: jsonrpc.Request) -> Answer:
+        size = len(jsonrpc.encode(message.params))
+        if size > self._limits.initialize:
+            raise RpcError(INVALID_PARAMS, "E-SES-07", arrived=f"{size} octets", id=message.id)
         params, revision, result = initialize(self._dispatcher.server, message)
         session = self._sessions.open(principal, revision, params)
         body = jsonrpc.result_response(message.id, result)
@@ -216,18 +241,21 @@ class HandshakeEra:
         version = session.revision.name
         if self._dispatcher.serves(message.method, version):
             self._gate.authorize(principal, message.method, message.params or {})
-        outlet = SessionStream(request, session, self._limits)
+        vigil = Vigil(self._gate, principal, self._limits.recheck_seconds)
+        outlet = SessionStream(request, session, self._limits, vigil)
         scope = session.in_flight.begin(message.id)
+        response: bytes | None = None
         try:
             with scope:
                 response = await self._respond(request, principal, session, message, outlet)
+                if outlet.begun:
+                    await outlet.emit(response)
         finally:
             session.in_flight.end(message.id)
-        if scope.cancelled_caught:
-            return await self._abandon(outlet)
+            outlet.end()
         if outlet.begun:
-            return await outlet.finish(response)
-        return Answer(200, (JSON,), response)
+            return STREAMED
+        return Answer(200, (JSON,), response) if response else NO_RESPONSE
 
     async def _respond(
         self,
@@ -253,12 +281,6 @@ class HandshakeEra:
                 raise
             return jsonrpc.raw_error_response(message.id, error_object(error, request.id))
 
-    async def _abandon(self, outlet: SessionStream) -> Answer | Streamed:
-        """A cancelled request gets no response. MCP 2025-11-25 basic/utilities/cancellation."""
-        if not outlet.begun:
-            return ACCEPTED
-        return await outlet.stop()
-
     async def _notice(self, session: Session, message: jsonrpc.Notification) -> None:
         """Take a notification of the client's."""
         match message.method:
@@ -268,17 +290,31 @@ class HandshakeEra:
                 session.in_flight.cancel((message.params or {}).get("requestId"))
         await self._dispatcher.notify(message, session.revision.name, session.connection)
 
-    async def _follow(
-        self, stream: EventStream, reader: Reader, sink: Sink, after: int, principal: Principal
-    ) -> None:
-        """Send every event after `after`, as long as the stream, the reader and the token last."""
-        while True:
-            for number, frame in stream.since(after):
-                await sink.send(frame)
-                after = stream.delivered = number
-            if stream.ended or not stream.read_by(reader):
+
+def _place(session: Session, last_event_id: str | None) -> tuple[EventStream, int]:
+    """The stream that a GET reads, and after which event. HttpError says why there is none."""
+    if last_event_id is not None:
+        cursor = Cursor.parse(last_event_id)
+        stream = session.log.find(cursor)
+        stream.since(cursor.event)
+        return stream, cursor.event
+    stream = session.log.standalone
+    if stream.read:
+        raise HttpError(409, "E-STREAM-03")
+    return stream, max(stream.delivered, stream.oldest - 1)
+
+
+async def _follow(
+    stream: EventStream, reader: Reader, sink: Sink, after: int, vigil: Vigil
+) -> None:
+    """Send every event after `after`, as long as the stream, the reader and the token last."""
+    while await vigil.holds():
+        for number, frame in stream.since(after):
+            if not stream.read_by(reader):
                 return
-            with anyio.move_on_after(self._limits.recheck_seconds) as waited:
-                await stream.change()
-            if waited.cancelled_caught and not await self._gate.still_good(principal):
-                return
+            await sink.send(frame)
+            after, stream.delivered = number, max(number, stream.delivered)
+        if stream.ended or not stream.read_by(reader):
+            return
+        with anyio.move_on_after(vigil.left):
+            await stream.change()

@@ -63,10 +63,9 @@ class Stateless:
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """A message of the session era; `version` is what the header field said, or None."""
+    """A message of the session era."""
 
     message: Message
-    version: str | None
 
 
 # --- Rungs before the body ---
@@ -74,10 +73,10 @@ class Handshake:
 
 def negotiate_post(fields: Fields) -> None:
     """The client sends JSON and reads both JSON and event streams. §sending-messages."""
-    accept = fields.get("accept")
+    accept = _accept(fields)
     if not (accepts(accept, JSON) and accepts(accept, EVENT_STREAM)):
         raise HttpError(406, "E-MCP-01", arrived=f"Accept: {accept}")
-    sent = fields.get("content-type")
+    sent = fields.one("content-type")
     media = parse_media_type(sent)
     is_json = media is not None and media.name == JSON and media.charset in {None, "utf-8"}
     if not is_json or "content-encoding" in fields:
@@ -88,9 +87,14 @@ def negotiate_get(fields: Fields) -> None:
     """The client reads event streams. MCP 2025-11-25 basic/transports
     §listening-for-messages-from-the-server.
     """
-    accept = fields.get("accept")
+    accept = _accept(fields)
     if not accepts(accept, EVENT_STREAM):
         raise HttpError(406, "E-MCP-03", arrived=f"Accept: {accept}")
+
+
+def _accept(fields: Fields) -> str | None:
+    """Several lines of a list are one list. RFC 9110 §5.3."""
+    return ", ".join(fields.all("accept")) if "accept" in fields else None
 
 
 # --- Rungs after the body ---
@@ -101,7 +105,8 @@ def climb(fields: Fields, body: bytes, limits: RpcLimits, trace: Trace) -> State
     message = parse(body, limits)
     try:
         if era(fields, message) is Era.HANDSHAKE:
-            return Handshake(message, _handshake_version(fields))
+            check_handshake_version(fields)
+            return Handshake(message)
         return _stateless(fields, message, trace)
     except RpcError as error:
         error.id = message.id if isinstance(message, Request) else None
@@ -124,12 +129,15 @@ def era(fields: Fields, message: Message) -> Era:
     )
 
 
-def _handshake_version(fields: Fields) -> str | None:
-    """The revision in the field. MCP 2025-11-25 basic/transports §protocol-version-header."""
+def check_handshake_version(fields: Fields) -> None:
+    """The field, where there is one, names a revision that has sessions.
+
+    It need not be the negotiated one: that is what the client SHOULD send.
+    MCP 2025-11-25 basic/transports §protocol-version-header.
+    """
     values = fields.all("mcp-protocol-version")
     if len(values) > 1 or any(value not in HANDSHAKE for value in values):
         raise HttpError(400, "E-MCP-04", arrived=f"MCP-Protocol-Version: {', '.join(values)}")
-    return values[0] if values else None
 
 
 def _stateless(fields: Fields, message: Message, trace: Trace) -> Stateless:

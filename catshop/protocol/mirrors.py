@@ -77,7 +77,8 @@ def check_name(method: str, params: Mapping[str, object], fields: Fields) -> Non
     if member is None:
         return
     value = single(fields, "mcp-name", "E-MIRROR-03")
-    if decode(value) != params.get(member):
+    named = decode(value)
+    if named is None or named != params.get(member):
         raise mismatch("E-MIRROR-03", f"Mcp-Name {value[:80]!a}")
 
 

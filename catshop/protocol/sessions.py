@@ -8,6 +8,7 @@ Next: `handshake.py`. MCP 2025-11-25 basic/transports §session-management.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -44,6 +45,7 @@ class Happening(Enum):
     DELETED = "DELETE"
     EXPIRED = "idle for too long"
     DRAINED = "the server stops"
+    REVOKED = "its token is no longer good"
 
 
 TRANSITIONS: Final = {
@@ -55,6 +57,8 @@ TRANSITIONS: Final = {
     (State.READY, Happening.EXPIRED): State.OVER,
     (State.OPEN, Happening.DRAINED): State.OVER,
     (State.READY, Happening.DRAINED): State.OVER,
+    (State.OPEN, Happening.REVOKED): State.OVER,
+    (State.READY, Happening.REVOKED): State.OVER,
 }
 """The whole life of a session; what is not here cannot happen."""
 
@@ -80,11 +84,16 @@ class Session:
         )
 
     def advance(self, happening: Happening) -> None:
-        """Move to the next state, the only way there is. KeyError for what cannot happen."""
+        """Move to the next state, the only way there is. KeyError for what cannot happen.
+
+        Calls under way are cancelled with their session, but finish when only the server stops.
+        """
         self.state = TRANSITIONS[self.state, happening]
         if self.state is State.READY:
             self.connection.initialized.set()
-        if self.state is State.OVER:
+        if happening is Happening.DRAINED:
+            self.log.standalone.end()
+        elif self.state is State.OVER:
             self.in_flight.cancel_all()
             self.log.end()
 
@@ -99,6 +108,10 @@ class Standalone(ConnectionOutlet):
 
     async def emit(self, message: bytes) -> None:
         """Put a message on the standalone stream; a GET reads it now or later."""
+        self.post(message)
+
+    def post(self, message: bytes) -> None:
+        """The same: the log takes it without waiting, and forgets the oldest where it is full."""
         self._session.log.standalone.append(message.decode("utf-8"))
 
     async def ask(self, method: str, params: Params | None, seconds: float | None) -> Params:
@@ -121,13 +134,19 @@ class Sessions:
         self._new_id = new_id
         self._trace = trace
         self._live: dict[str, Session] = {}
+        self._owned: Counter[PrincipalKey] = Counter()
 
     def open(
         self, owner: Principal, revision: Revision, params: InitializeRequestParams
     ) -> Session:
-        """A new session for `owner`. Unavailable when there are too many."""
-        self.sweep()
-        if len(self._live) >= self._limits.session.sessions:
+        """A new session for `owner`; Unavailable when there are too many, 429 when all are its."""
+        limits = self._limits.session
+        if len(self._live) >= limits.sessions or self._owned[owner.key] >= limits.sessions_of_one:
+            self.sweep()
+        if self._owned[owner.key] >= limits.sessions_of_one:
+            wait = ("retry-after", "30")
+            raise HttpError(429, "E-SES-06", arrived=f"{self._owned[owner.key]}", fields=(wait,))
+        if len(self._live) >= limits.sessions:
             raise Unavailable("E-SES-05", f"{len(self._live)} sessions", retry_after=30)
         session = Session(
             id=self._new_id(),
@@ -139,6 +158,7 @@ class Sessions:
         )
         session.connection.client_params = params
         self._live[session.id] = session
+        self._owned[session.owner] += 1
         self._trace.note(Kind.STATE, "session.opened", session=session.id[:8])
         return session
 
@@ -161,6 +181,7 @@ class Sessions:
     def end(self, session: Session, happening: Happening) -> None:
         """The session is over: its calls are cancelled, its streams end, its id means nothing."""
         if self._live.pop(session.id, None) is not None:
+            self._owned -= Counter((session.owner,))
             session.advance(happening)
             self._trace.note(Kind.STATE, "session.over", session=session.id[:8])
 

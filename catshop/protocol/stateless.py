@@ -9,12 +9,17 @@ MCP 2026-07-28 basic/transports/streamable-http.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Final
 
+import anyio
 from mcp.shared.exceptions import NoBackChannelError
 
 from catshop.kernel import Call, Principal, Unavailable
+from catshop.limits import SessionLimits
 from catshop.protocol import jsonrpc, mirrors
+from catshop.protocol.capabilities import MISSING_CAPABILITY
 from catshop.protocol.connections import UNDECLARED, EnvelopeConnection
 from catshop.protocol.dispatcher import Dispatcher, Incoming, error_object
 from catshop.protocol.http1 import sse
@@ -33,6 +38,7 @@ from catshop.protocol.jsonrpc import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
+    LIMIT_EXCEEDED,
     METHOD_NOT_FOUND,
     PARSE_ERROR,
     Params,
@@ -41,15 +47,13 @@ from catshop.protocol.ladder import UNSUPPORTED_VERSION, Envelope, Stateless
 from catshop.protocol.mirrors import HEADER_MISMATCH
 from catshop.protocol.ports import Gate
 
-MISSING_CAPABILITY: Final = -32021
-"""MCP 2026-07-28 basic §error-codes."""
-
 STATUS: Final[Mapping[object, int]] = {
     PARSE_ERROR: 400,
     INVALID_REQUEST: 400,
     INVALID_PARAMS: 400,
     METHOD_NOT_FOUND: 404,
     INTERNAL_ERROR: 500,
+    LIMIT_EXCEEDED: 429,
     HEADER_MISMATCH: 400,
     MISSING_CAPABILITY: 400,
     UNSUPPORTED_VERSION: 400,
@@ -78,6 +82,7 @@ class ResponseStream:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._sink: Sink | None = None
+        self._lock = anyio.Lock(fast_acquire=True)
 
     @property
     def begun(self) -> bool:
@@ -86,28 +91,23 @@ class ResponseStream:
 
     async def emit(self, message: bytes) -> None:
         """Send a message as the next event; the first one opens the stream."""
-        if self._sink is None:
-            self._sink = await self._request.stream(200, STREAM_FIELDS, leave=Leave.CANCELS)
-        await self._sink.send(sse.event(message.decode("utf-8")))
+        async with self._lock:
+            if self._sink is None:
+                self._sink = await self._request.stream(200, STREAM_FIELDS, leave=Leave.CANCELS)
+            await self._sink.send(sse.event(message.decode("utf-8")))
 
     async def ask(self, method: str, params: Params | None, seconds: float | None) -> Params:
         """Refuse: this era has no requests from server to client. §receiving-messages."""
         raise NoBackChannelError(method)
 
-    async def finish(self, response: bytes) -> Streamed:
-        """Send the response and end the stream."""
-        await self.emit(response)
-        if self._sink is not None:
-            await self._sink.close()
-        return STREAMED
-
 
 class StatelessEra:
     """Serves the messages of this era on any hosted server."""
 
-    def __init__(self, dispatcher: Dispatcher, gate: Gate) -> None:
+    def __init__(self, dispatcher: Dispatcher, gate: Gate, limits: SessionLimits) -> None:
         self._dispatcher = dispatcher
         self._gate = gate
+        self._limits = limits
 
     async def post(
         self, request: Request, principal: Principal, verdict: Stateless
@@ -130,9 +130,11 @@ class StatelessEra:
             body = error_object(error, request.id)
             status = STATUS.get(body["code"], 200)
             response = jsonrpc.raw_error_response(message.id, body)
-        if outlet.begun:
-            return await outlet.finish(response)
-        return Answer(status, (JSON,), response)
+        if not outlet.begun:
+            return Answer(status, (JSON,), response)
+        with suppress(ClientGone):
+            await outlet.emit(response)
+        return STREAMED
 
     async def _accept(self, message: jsonrpc.Request | jsonrpc.Notification) -> Answer:
         """Take a notification; this era defines none from the client. §sending-messages."""
@@ -162,6 +164,17 @@ class StatelessEra:
         outlet: ResponseStream,
     ) -> bytes:
         connection = EnvelopeConnection(envelope)
-        call = Call(principal, request.id)
+        call = Call(principal, request.id, partial(self._over, request, principal))
         incoming = Incoming(message, envelope.version, connection, outlet, call)
         return await self._dispatcher.call(incoming)
+
+    async def _over(self, request: Request, principal: Principal) -> None:
+        """Return once the server stops or the token of the caller has ended."""
+        while True:
+            with anyio.move_on_after(self._limits.recheck_seconds) as waited:
+                await request.wait_draining()
+            if not waited.cancelled_caught:
+                return
+            with suppress(Unavailable):  # nobody knows now: ask again
+                if not await self._gate.still_good(principal):
+                    return

@@ -15,15 +15,15 @@ from typing import Any, Final
 
 import anyio
 from mcp.server.context import HandlerResult, ServerRequestContext
-from mcp.server.session import ServerSession
-from mcp_types import CallToolRequestParams, InputRequiredResult
+from mcp_types import CallToolRequestParams, ClientCapabilities, InputRequiredResult
 from mcp_types import methods as surfaces
 from pydantic import ValidationError
 
 from catshop.kernel import Clock
 from catshop.limits import TaskLimits
+from catshop.protocol.capabilities import needed_for, require
 from catshop.protocol.channels import BackChannel, ConnectionOutlet
-from catshop.protocol.connections import EnvelopeConnection
+from catshop.protocol.connections import EnvelopeConnection, HostedSession
 from catshop.protocol.jsonrpc import INVALID_PARAMS, Params, Request, RpcError
 from catshop.protocol.ladder import read_envelope
 from catshop.protocol.ports import TaskStore
@@ -57,6 +57,7 @@ class Run(ConnectionOutlet):
         self._store = store
         self._limits = limits
         self._clock = clock
+        self._declared: ClientCapabilities | None = None
         self._open: dict[str, _Question] = {}
         self._keys: set[str] = set()
 
@@ -96,7 +97,8 @@ class Run(ConnectionOutlet):
         """The request's context, with this run in place of its stream."""
         request = Request(self.task_id, ctx.method, ctx.params)
         connection = EnvelopeConnection(read_envelope(request), self)
-        session = ServerSession(_Channel(request, self), connection, request_meta=ctx.meta)
+        self._declared = connection.client_capabilities
+        session = HostedSession(_Channel(request, self), connection, request_meta=ctx.meta)
         return replace(ctx, session=session, close_sse_stream=None)
 
     async def _another_round(
@@ -115,19 +117,21 @@ class Run(ConnectionOutlet):
         members |= {"inputResponses": answers, "requestState": result.request_state}
         return CallToolRequestParams.model_validate(members, by_name=False)
 
-    async def _ask_all(self, questions: Mapping[str, Members]) -> dict[str, Params]:
+    async def _ask_all(self, questions: Mapping[str, Mapping[str, Any]]) -> dict[str, Params]:
         """Put questions into the task and wait until all are answered; by the names given here.
 
-        Who stops waiting takes back what is still open.
+        A client is asked only for what it declared. Who stops waiting takes back what is open.
         """
+        for wanted in questions.values():
+            require(self._declared, needed_for(wanted["method"], wanted.get("params") or {}))
         keys = {self._fresh(name): name for name in questions}
         mine = {key: _Question(questions[name]) for key, name in keys.items()}
         if not mine:
             return {}
         self._open |= mine
         try:
-            wanted = {key: question.asked for key, question in mine.items()}
-            await self._change(partial(asked, questions=wanted, now=self._clock()))
+            asking = {key: question.asked for key, question in mine.items()}
+            await self._change(partial(asked, questions=asking, now=self._clock()))
             for question in mine.values():
                 await question.answered.wait()
         finally:

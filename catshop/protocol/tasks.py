@@ -26,17 +26,17 @@ from mcp_types import CallToolRequestParams, RequestParams
 
 from catshop.kernel import Call, Clock, Kind, Trace, Unavailable, Verdict
 from catshop.limits import TaskLimits
+from catshop.protocol.capabilities import MISSING_CAPABILITY
 from catshop.protocol.dispatcher import error_object
 from catshop.protocol.jsonrpc import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
-    INVALID_REQUEST,
+    LIMIT_EXCEEDED,
     METHOD_NOT_FOUND,
     RpcError,
 )
 from catshop.protocol.ports import TaskStore
 from catshop.protocol.results import Encoder
-from catshop.protocol.stateless import MISSING_CAPABILITY
 from catshop.protocol.task_runs import Context, Run, ToolHandler, check_answer
 from catshop.protocol.task_states import (
     LIVE,
@@ -129,7 +129,7 @@ class Tasks:
         now, ttl = self._clock(), self._limits.ttl_seconds
         task = begin(self._new_id(), owner_of(ctx), now, ttl)
         if not await self._store.create(task, self._limits.live):
-            raise RpcError(INVALID_REQUEST, "E-TASK-02", arrived=f"{self._limits.live} live tasks")
+            raise RpcError(LIMIT_EXCEEDED, "E-TASK-02", arrived=f"{self._limits.live} live tasks")
         run = self._runs[task.id] = Run(task.id, self._store, self._limits, self._clock)
         self._background.start_soon(self._work, run, ctx, params)
         self._tell(task)
@@ -235,10 +235,11 @@ class Tasks:
             return partial(raised, error=error_object(error, exchange), now=self._clock())
 
     async def _settle(self, task_id: str, move: Callable[[Task], Task | None]) -> None:
+        """Write down how a task ended; what goes wrong here is that task's loss alone."""
         try:
             await self._move(task_id, move)
-        except Unavailable as error:
-            logger.error("the end of task %s is lost: %s", task_id, error.detail)
+        except Exception:
+            logger.exception("the end of task %s is lost", task_id)
 
     async def _beat(self) -> None:
         """Say which tasks run here, and stop those that somebody else has ended."""
@@ -250,7 +251,7 @@ class Tasks:
             try:
                 live = await self._store.beat(tuple(mine), self._clock())
             except Unavailable as error:
-                logger.warning("no beat for %d tasks: %s", len(mine), error.detail)
+                logger.warning("nobody knows that %d tasks run: %s", len(mine), error.detail)
                 continue
             for ended in mine.keys() - live:
                 mine[ended].scope.cancel()

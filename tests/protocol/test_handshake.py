@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from contextlib import AbstractAsyncContextManager
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import anyio
 import httpx2
 import pytest
+from anyio.abc import SocketAttribute
 
 from catshop.limits import HttpLimits, Limits, SessionLimits
 from tests.support.fixture_server import Fixture
 from tests.support.hosting import Hosting, hosting, principal
-from tests.support.raw import Reading, exchange
+from tests.support.raw import Reading, exchange, sent
 
 PROGRESS = {"_meta": {"progressToken": "p"}}
 
@@ -371,3 +375,173 @@ async def test_draining_ends_the_streams() -> None:
             host.sessions.drain()
             with anyio.fail_after(3):
                 assert await stream.rest() == []
+
+
+# --- What a hostile or unlucky client may try ---
+
+
+@pytest.mark.parametrize("name", ["progress", "echo"])
+async def test_a_connection_serves_on_after_a_stream(name: str) -> None:
+    """RFC 9112 §9.3: nobody said that it would close."""
+    async with hosting(Fixture().build()) as host, one_connection(host) as client:
+        session = await host.open()
+        for _ in range(2):
+            response = await client.post(host.url, json=call_body(name), headers=session)
+            assert response.status_code == 200
+            assert "connection" not in response.headers
+
+
+@asynccontextmanager
+async def one_connection(host: Hosting) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client that has a single connection and never opens another."""
+    accept = {"Accept": "application/json, text/event-stream"}
+    limits = httpx2.Limits(max_connections=1)
+    async with httpx2.AsyncClient(headers=accept, limits=limits) as client:
+        await client.get(host.url)
+        yield client
+        assert host.server.connections <= 2
+
+
+async def test_a_session_whose_streams_are_over_expires_like_any_other() -> None:
+    """Z13: nobody reads what has ended."""
+    limits = Limits(session=replace(SessionLimits(), idle_seconds=0, streams=3))
+    async with hosting(Fixture().build()) as host:
+        session = await host.open()
+        for _ in range(5):
+            async with started(host, session, call_body("progress")) as response:
+                await response.rest()
+        found = host.sessions.find((session["Mcp-Session-Id"],), principal("alice"))
+        assert not found.log.read
+    assert limits.session.streams == 3
+
+
+@pytest.mark.parametrize("version", ["2025-11-25", "2025-06-18"])
+async def test_events_that_are_sent_at_once_all_arrive_in_the_order_of_their_ids(
+    version: str,
+) -> None:
+    """MCP 2025-11-25 basic/transports §resumability-and-redelivery."""
+    async with hosting(Fixture().build()) as host:
+        session = await host.open(version)
+        async with started(host, session, call_body("crowd")) as response:
+            events = await response.rest()
+    expected = 5 if version == "2025-11-25" else 4
+    assert [event.id for event in events] == [f"1-{n}" for n in range(1, expected + 1)]
+
+
+async def test_a_call_whose_client_left_before_the_first_event_is_kept_for_its_return() -> None:
+    """H55. MCP 2025-11-25 basic/transports §sending-messages-to-the-server."""
+    fixture = Fixture()
+    async with hosting(fixture.build()) as host:
+        session = await host.open()
+        await _leave_before_the_answer(host, session, fixture)
+        fixture.release.set()
+        with anyio.fail_after(5):
+            await fixture.finished.wait()
+        async with listen(host, session, **{"Last-Event-ID": "1-1"}) as resumed:
+            rest = await resumed.rest()
+    assert json.loads(rest[-1].data)["result"]["content"][0]["text"] == "kept"
+
+
+async def _leave_before_the_answer(
+    host: Hosting, session: dict[str, str], fixture: Fixture
+) -> None:
+    """Send a call and reset the connection while its handler runs."""
+    accept = {"Accept": "application/json, text/event-stream"}
+    fields = {**accept, "Content-Type": "application/json", **session}
+    async with sent(host.url, "POST", fields, call_body("late")) as stream:
+        with anyio.fail_after(5):
+            await fixture.entered.wait()
+        raw = stream.extra_attributes[SocketAttribute.raw_socket]()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+async def test_a_revoked_token_hears_no_more_however_busy_its_stream_is() -> None:
+    """Z19: the call goes on, but not for whoever has lost the right to hear of it."""
+    fixture = Fixture()
+    limits = Limits(session=replace(SessionLimits(), recheck_seconds=0.02))
+    async with hosting(fixture.build(), limits) as host:
+        session = await host.open()
+        async with started(host, session, call_body("busy")) as response:
+            with anyio.fail_after(5):
+                await fixture.entered.wait()
+            host.gate.revoked.add("alice")
+            await response.rest()
+            assert not fixture.finished.is_set()
+            fixture.release.set()
+
+
+async def test_a_session_ends_with_the_token_that_listens_to_it() -> None:
+    """Z19."""
+    limits = Limits(session=replace(SessionLimits(), recheck_seconds=0.02))
+    async with hosting(Fixture().build(), limits) as host:
+        session = await host.open()
+        async with listen(host, session) as stream:
+            host.gate.revoked.add("alice")
+            await stream.rest()
+    assert len(host.sessions) == 0
+
+
+async def test_a_call_finishes_when_only_the_server_stops() -> None:
+    """H58."""
+    fixture = Fixture()
+    async with hosting(fixture.build()) as host:
+        session = await host.open()
+        async with started(host, session, call_body("wait", stream=True)) as response:
+            with anyio.fail_after(5):
+                await fixture.entered.wait()
+            host.sessions.drain()
+            host.server.drain()
+            fixture.release.set()
+            events = await response.rest()
+    assert json.loads(events[-1].data)["result"]["content"][0]["text"] == "released"
+
+
+async def test_head_looks_and_takes_nothing_over() -> None:
+    """RFC 9110 §9.2.1."""
+    async with hosting(Fixture().build()) as host:
+        session = await host.open()
+        async with listen(host, session):
+            fields = {**session, "Accept": "text/event-stream", "Last-Event-ID": "0-0"}
+            looked = await host.client.head(host.url, headers=fields)
+            found = host.sessions.find((session["Mcp-Session-Id"],), principal("alice"))
+            assert (looked.status_code, looked.content) == (200, b"")
+            assert found.log.standalone.read
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize("version", ["bogus", ""])
+async def test_every_method_looks_at_the_version(method: str, version: str) -> None:
+    """Z18. MCP 2025-11-25 basic/transports §protocol-version-header."""
+    async with hosting(Fixture().build()) as host:
+        session = await host.open()
+        fields = {**session, "Accept": "text/event-stream", "MCP-Protocol-Version": version}
+        refused = await host.client.request(method, host.url, headers=fields)
+        assert (refused.status_code, (await host.call(session, "ping")).status_code) == (400, 200)
+
+
+async def test_a_session_keeps_only_so_much_of_what_its_client_says() -> None:
+    """A name of megabytes would be kept as long as the session."""
+    async with hosting(Fixture().build()) as host:
+        info = {"name": "x" * 70_000, "version": "1"}
+        params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info}
+        message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
+        response = await host.post(message)
+    assert (response.status_code, response.json()["error"]["code"]) == (400, -32602)
+
+
+async def test_one_user_cannot_take_every_session() -> None:
+    """RFC 6585 §4: whoever has too many is told, and others are served."""
+    limits = Limits(session=replace(SessionLimits(), sessions_of_one=2))
+    async with hosting(Fixture().build(), limits) as host:
+        await host.open()
+        mine = await host.open()
+        params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": INFO}
+        message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
+        refused = await host.post(message, Authorization="Bearer alice")
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "30")
+        await host.open(user="bob")
+        await host.client.delete(host.url, headers=mine)
+        await host.open()
+
+
+INFO = {"name": "t", "version": "1"}

@@ -319,6 +319,27 @@ async def test_progress_turns_the_answer_into_a_stream_that_ends_with_the_respon
     assert (final["id"], final["result"]["resultType"]) == ("x", "complete")
 
 
+async def test_events_that_are_sent_at_once_all_arrive() -> None:
+    """MCP 2026-07-28 basic/transports/streamable-http §receiving-messages."""
+    async with hosting(Fixture().build()) as host:
+        meta = {**ENVELOPE, "progressToken": "p"}
+        response = await host.modern("tools/call", {"name": "crowd", "_meta": meta})
+    *notes, final = events(response.text)
+    assert sorted(note["params"]["progress"] for note in notes) == [1, 2, 3]
+    assert final["result"]["resultType"] == "complete"
+
+
+async def test_several_lines_of_accept_are_one_list() -> None:
+    """RFC 9110 §5.3."""
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": ENVELOPE}}
+    fields = {"MCP-Protocol-Version": MODERN, "Mcp-Method": "tools/list"}
+    accept = [("Accept", "application/json"), ("Accept", "text/event-stream")]
+    async with hosting(Fixture().build()) as host:
+        headers = [*accept, *fields.items()]
+        response = await host.client.post(host.url, json=message, headers=headers)
+    assert response.status_code == 200
+
+
 async def test_without_a_token_nobody_is_told_of_progress() -> None:
     """MCP 2026-07-28 basic/patterns/progress §progress-flow."""
     async with hosting(Fixture().build()) as host:

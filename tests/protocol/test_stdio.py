@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from mcp.client import Client
 from mcp.client.client import ConnectMode
 
 from catshop.kernel import Trace
-from catshop.limits import Limits
+from catshop.limits import Limits, SessionLimits
 from catshop.protocol.dispatcher import Dispatcher
 from catshop.protocol.stdio import PipeServer
 from tests.support.fixture_server import Fixture
@@ -63,7 +64,7 @@ class Pipe:
 
 
 @asynccontextmanager
-async def piped(fixture: Fixture) -> AsyncIterator[Pipe]:
+async def piped(fixture: Fixture, limits: Limits | None = None) -> AsyncIterator[Pipe]:
     """A pipe to a fixture server."""
     lines, read = anyio.create_memory_object_stream[bytes](100)
     write, out = anyio.create_memory_object_stream[bytes](100)
@@ -75,7 +76,9 @@ async def piped(fixture: Fixture) -> AsyncIterator[Pipe]:
         write,
         out,
     ):
-        server = PipeServer(dispatcher, OpenGate(), principal("alice"), write.send, Limits())
+        server = PipeServer(
+            dispatcher, OpenGate(), principal("alice"), write.send, limits or Limits()
+        )
         tasks.start_soon(server.serve, read)
         yield Pipe(lines, out)
         tasks.cancel_scope.cancel()
@@ -206,6 +209,36 @@ async def test_the_end_of_the_input_lets_calls_finish() -> None:
         assert (await pipe.hear())["id"] == 1
 
 
+async def test_a_ping_is_answered_before_the_handshake() -> None:
+    """MCP 2025-11-25 basic/lifecycle §initialization."""
+    async with piped(Fixture()) as pipe:
+        assert (await pipe.ask("ping"))["result"] == {}
+
+
+@pytest.mark.parametrize("cancelled", [True, False, 1.0, "1", [1], None, {}])
+async def test_only_the_id_of_a_request_cancels_it(cancelled: object) -> None:
+    """MCP 2025-11-25 basic/utilities/cancellation §behavior-requirements: true is not 1."""
+    fixture = Fixture()
+    async with piped(fixture) as pipe:
+        wait = {"name": "wait", "arguments": {}, "_meta": ENVELOPE}
+        await pipe.say({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": wait})
+        with anyio.fail_after(5):
+            await fixture.entered.wait()
+        params = {"requestId": cancelled}
+        await pipe.say({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
+        fixture.release.set()
+        assert (await pipe.hear())["id"] == 1
+
+
+async def test_an_unanswered_question_is_told_apart_from_a_fault() -> None:
+    """MCP 2025-11-25 basic/lifecycle §timeouts."""
+    limits = Limits(session=replace(SessionLimits(), answer_seconds=0.02))
+    async with piped(Fixture(), limits) as pipe:
+        await handshake(pipe)
+        await pipe.ask("tools/call", {"name": "ask", "arguments": {}}, 5)
+        assert (await pipe.hear())["error"]["data"]["code"] == "E-RPC-32"
+
+
 # --- The real program ---
 
 
@@ -256,3 +289,52 @@ def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
         assert json.loads(process.stdout.readline())["id"] == 1
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
+
+
+def piped_through(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
+    """What the program says to this input."""
+    return subprocess.run(
+        command(folder), input=text, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def discover(id_: int) -> str:
+    """A request on a line of its own."""
+    params = {"_meta": ENVELOPE}
+    message = {"jsonrpc": "2.0", "id": id_, "method": "server/discover", "params": params}
+    return json.dumps(message) + "\n"
+
+
+def test_requests_that_are_merely_fast_are_all_answered(tmp_path: Path) -> None:
+    """A pipe waits; nobody has to be refused because a thousand lines came at once."""
+    done = piped_through(tmp_path, "".join(map(discover, range(1_200))))
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sorted(answer["id"] for answer in answers) == list(range(1_200))
+    assert all("result" in answer for answer in answers)
+
+
+def test_of_a_line_that_is_too_long_nothing_is_executed(tmp_path: Path) -> None:
+    """A message at the end of it is no message; the next line is one."""
+    overlong = "x" * (5 * 1024 * 1024) + discover(1)
+    done = piped_through(tmp_path, overlong + discover(2))
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer.get("id") for answer in answers] == [None, 2]
+
+
+def test_a_client_that_reads_no_more_ends_the_conversation(tmp_path: Path) -> None:
+    """Without a stack on stderr: that a client has gone is no fault."""
+    with subprocess.Popen(
+        command(tmp_path),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        process.stdin.write(discover(1))
+        process.stdin.flush()
+        assert process.wait(timeout=30) == 0
+        assert process.stderr.read() == ""

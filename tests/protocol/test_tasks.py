@@ -167,6 +167,7 @@ class Client:
     """Somebody who calls the jobs."""
 
     host: Hosting
+    engine: SqliteDatabase
     user: str = "alice"
     meta: dict[str, Any] = field(default_factory=lambda: KNOWS)
 
@@ -241,7 +242,7 @@ async def hosted(
         )
         feature.install(server)
         async with hosting(server) as host:
-            yield Client(host)
+            yield Client(host, engine)
 
 
 def code(response: httpx2.Response) -> tuple[int, int]:
@@ -410,6 +411,16 @@ async def test_what_the_handler_asks_is_answered_through_the_task(tmp_path: Path
     assert "inputRequests" not in done
 
 
+@pytest.mark.parametrize("name", ["asks", "rounds"])
+async def test_a_client_is_asked_only_for_what_it_declared(tmp_path: Path, name: str) -> None:
+    """MCP 2026-07-28 basic §error-codes: the task fails, and says what is missing."""
+    async with hosted(tmp_path) as client:
+        client.meta = {**ENVELOPE, CAPABILITIES: {"extensions": {TASKS: {}}}}
+        failed = await client.until(await client.begin(name), *TERMINAL)
+    assert (failed["status"], failed["error"]["code"]) == ("failed", -32021)
+    assert "elicitation" in failed["error"]["data"]["requiredCapabilities"]
+
+
 async def test_a_partial_answer_leaves_the_rest_to_be_answered(tmp_path: Path) -> None:
     """MCP 2026-07-28 extensions/tasks §task-update-requests."""
     async with hosted(tmp_path) as client:
@@ -529,7 +540,7 @@ async def test_one_client_may_have_only_so_many_live_tasks(tmp_path: Path) -> No
         for _ in range(2):
             await client.begin("slow")
         refused = await client.rpc("tools/call", {"name": "slow"})
-        assert code(refused) == (400, -32600)
+        assert code(refused) == (429, -32005)
         await replace(client, user="bob").begin("slow")
 
 
@@ -580,6 +591,23 @@ async def test_a_task_whose_process_was_killed_has_failed(tmp_path: Path) -> Non
         jobs.release.set()
         await jobs.stopped.wait()
         assert (await client.get(task))["status"] == "failed"
+
+
+async def test_a_store_that_is_gone_costs_a_task_its_end_and_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What cannot be written down is told to the operator; the server goes on."""
+    jobs = Jobs()
+    async with hosted(tmp_path, jobs) as client:
+        await client.begin("slow")
+        await client.engine.close()
+        with anyio.fail_after(5):
+            while "nobody knows that 1 tasks run" not in caplog.text:
+                await client.rpc("server/discover", {})
+            jobs.release.set()
+            while "the end of task" not in caplog.text:
+                await client.rpc("server/discover", {})
+        assert (await client.rpc("tools/call", {"name": "slow"})).status_code == 503
 
 
 async def test_a_task_can_be_cancelled_through_another_process(tmp_path: Path) -> None:

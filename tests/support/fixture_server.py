@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
@@ -107,6 +108,32 @@ class Fixture:
         schema: ElicitRequestedSchema = {"type": "object", "properties": {}}
         answer = await ctx.session.elicit_form("Really?", schema, related_request_id=ctx.request_id)
         return said(answer.action)
+
+    async def crowd(self, ctx: Context, _arguments: dict[str, Any]) -> CallToolResult:
+        """Report three steps at once."""
+        async with anyio.create_task_group() as tasks:
+            for step in (1, 2, 3):
+                tasks.start_soon(ctx.session.report_progress, step, 3)
+        return said("done")
+
+    async def late(self, ctx: Context, _arguments: dict[str, Any]) -> CallToolResult:
+        """Say nothing until released, then report one step."""
+        self.entered.set()
+        await self.release.wait()
+        await ctx.session.report_progress(1, 1)
+        self.finished.set()
+        return said("kept")
+
+    async def busy(self, ctx: Context, _arguments: dict[str, Any]) -> CallToolResult:
+        """Report step after step until released."""
+        step = 0
+        while not self.release.is_set():
+            step += 1
+            await ctx.session.report_progress(step)
+            self.entered.set()
+            await anyio.lowlevel.checkpoint()
+        self.finished.set()
+        return said("done")
 
     async def leave(self, ctx: Context, _arguments: dict[str, Any]) -> CallToolResult:
         """Close the connection, and answer later."""

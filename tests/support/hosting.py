@@ -22,6 +22,7 @@ from catshop.protocol.http1.guard import Guard
 from catshop.protocol.http1.messages import Request
 from catshop.protocol.http1.routes import Router
 from catshop.protocol.http1.server import Server, bind, port_of
+from catshop.protocol.request_state import RequestStates
 from catshop.protocol.sessions import Sessions
 from catshop.protocol.versions import Era
 
@@ -138,6 +139,7 @@ async def hosting(
     hosted: Hosted[Any],
     limits: Limits | None = None,
     eras: frozenset[Era] = frozenset(Era),
+    states: RequestStates | None = None,
 ) -> AsyncIterator[Hosting]:
     """Serve `hosted` on a free port of this machine until the context ends."""
     limits, trace, gate = limits or Limits(), Trace(), OpenGate()
@@ -145,7 +147,7 @@ async def hosting(
     listeners = await bind(("127.0.0.1",), 0)
     url = f"http://127.0.0.1:{port_of(listeners[0])}/mcp"
     async with (
-        Dispatcher(hosted, trace) as dispatcher,
+        Dispatcher(hosted, trace, states) as dispatcher,
         anyio.create_task_group() as tasks,
         httpx2.AsyncClient() as client,
     ):

@@ -68,10 +68,29 @@ class Reading:
 
 
 @asynccontextmanager
+async def sent(
+    url: str, method: str, headers: Mapping[str, str], body: object = None
+) -> AsyncIterator[SocketStream]:
+    """Send one request, and leave when the context ends."""
+    async with _request(url, method, headers, body) as (stream, _):
+        yield stream
+
+
+@asynccontextmanager
 async def exchange(
     url: str, method: str, headers: Mapping[str, str], body: object = None
 ) -> AsyncIterator[Reading]:
     """Send one request; what is left unread when the context ends is never read."""
+    async with _request(url, method, headers, body) as (stream, connection):
+        reading = Reading(stream, connection)
+        await reading.begin()
+        yield reading
+
+
+@asynccontextmanager
+async def _request(
+    url: str, method: str, headers: Mapping[str, str], body: object
+) -> AsyncIterator[tuple[SocketStream, h11.Connection]]:
     parts = urlsplit(url)
     content = b"" if body is None else json.dumps(body).encode()
     fields = {"Host": parts.netloc, "Content-Length": str(len(content)), **headers}
@@ -80,6 +99,4 @@ async def exchange(
         request = h11.Request(method=method, target=parts.path, headers=list(fields.items()))
         for event in (request, h11.Data(data=content), h11.EndOfMessage()):
             await stream.send(connection.send(event) or b"")
-        reading = Reading(stream, connection)
-        await reading.begin()
-        yield reading
+        yield stream, connection

@@ -65,28 +65,29 @@ class Conversation:
         self._connection = Connection(service.limits)
         self._waiting: Waiting | None = None
         self._since = 0.0
+        self._parting = Parting.CUT
         self._served = 0
         self._tasks: TaskGroup | None = None
 
     async def run(self) -> None:
         """Converse until either side has had enough; the socket is closed when this returns."""
-        parting = Parting.CUT
         try:
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
-                parting = await self._converse(tasks)
+                self._parting = await self._converse(tasks)
                 tasks.cancel_scope.cancel()
             if self._is_late():
-                parting = await self._refuse(HttpError(408, "E-HTTP-30", close=True))
-            if parting is Parting.HANG_UP:
+                self._parting = await self._refuse(HttpError(408, "E-HTTP-30", close=True))
+            if self._parting is Parting.HANG_UP:
                 await self._wire.hang_up()
         finally:
             await self._wire.cut()
 
     def retire(self) -> None:
-        """Serve what has been asked and nothing more; an idle connection ends now."""
+        """Serve what has been asked and nothing more; without a whole head that is nothing."""
         self._connection.retire()
-        if self._tasks is not None and self._waiting and not self._connection.buffered:
+        if self._tasks is not None and self._waiting is not None:
+            self._waiting, self._parting = None, Parting.HANG_UP
             self._tasks.cancel_scope.cancel()
 
     async def _converse(self, tasks: TaskGroup) -> Parting:
@@ -99,10 +100,12 @@ class Conversation:
             return await self._refuse(error)
         except ClientGone:
             pass
-        return Parting.CUT
+        return self._parting
 
     async def _next_head(self, scope: anyio.CancelScope) -> Head | None:
         while isinstance(happening := self._connection.next_event(), NeedData):
+            if self._service.draining.is_set():
+                return None
             self._set_deadline(scope)
             data = await self._wire.receive()
             if data:
