@@ -87,8 +87,12 @@ class Conversation:
         """Serve what has been asked and nothing more; without a whole head that is nothing."""
         self._connection.retire()
         if self._tasks is not None and self._waiting is not None:
-            self._waiting, self._parting = None, Parting.HANG_UP
+            self._leave()
             self._tasks.cancel_scope.cancel()
+
+    def _leave(self) -> None:
+        """Wait no longer, and owe nobody a word about it."""
+        self._waiting, self._parting = None, Parting.HANG_UP
 
     async def _converse(self, tasks: TaskGroup) -> Parting:
         try:
@@ -105,6 +109,7 @@ class Conversation:
     async def _next_head(self, scope: anyio.CancelScope) -> Head | None:
         while isinstance(happening := self._connection.next_event(), NeedData):
             if self._service.draining.is_set():
+                self._leave()
                 return None
             self._set_deadline(scope)
             data = await self._wire.receive()

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from anyio.abc import SocketStream
 
@@ -467,6 +468,46 @@ async def test_draining_ends_idle_connections_and_finishes_what_is_in_flight(
         release.set()
         answer = await read_until(busy, b"{}")
         assert b"connection: close\r\n" in answer
+
+
+@pytest.mark.parametrize("half", [b"GET / HT", b"\r", b"\r\n"])
+async def test_draining_ends_connections_without_a_whole_head_at_once(
+    open_shop: Opener, read_until: Reader, half: bytes
+) -> None:
+    """Row H58: no request, so nothing that could be in flight. RFC 9112 §9.6."""
+    async with (
+        open_shop(limits=replace(LIMITS, drain_seconds=30)) as shop,
+        await shop.connect() as new,
+        await shop.connect() as used,
+    ):
+        await used.send(GET)
+        await read_until(used, b"}")
+        for stream in (new, used):
+            await stream.send(half)
+        while shop.server.connections < 2:
+            await anyio.lowlevel.checkpoint()
+        shop.server.drain()
+        with anyio.fail_after(2):
+            for stream in (new, used):
+                with pytest.raises(anyio.EndOfStream):
+                    await stream.receive()
+        await shop.all_gone()
+
+
+async def test_draining_lets_an_answer_survive_whose_body_nobody_wanted(
+    open_shop: Opener, read_until: Reader
+) -> None:
+    """Row H58. RFC 9112 §9.6."""
+
+    async def handler(_: Request) -> Answer:
+        return Answer(200, body=b"enough")
+
+    async with open_shop(handler) as shop, await shop.connect() as stream:
+        await stream.send(post("Content-Length: 5"))
+        await read_until(stream, b"enough")
+        shop.server.drain()
+        with anyio.fail_after(2), pytest.raises(anyio.EndOfStream):
+            await stream.receive()
 
 
 async def test_what_cannot_finish_is_cut_at_the_end_of_the_drain(open_shop: Opener) -> None:
