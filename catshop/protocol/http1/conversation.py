@@ -175,6 +175,8 @@ class Conversation:
         if exchange.stream is not None:
             if isinstance(outcome, Streamed):
                 await exchange.stream.finish()
+                if exchange.stream.lost:
+                    raise ClientGone
                 return
             await exchange.stream.abandon()
             raise ClientGone

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Final, NoReturn
 
 import anyio
+import anyio.lowlevel
 
 from catshop.limits import HttpLimits
 from catshop.protocol.http1.connection import Connection
@@ -49,8 +50,17 @@ class Stream:
         self._unattended = anyio.Event()
         self._quiet_since = anyio.current_time()
 
+    @property
+    def lost(self) -> bool:
+        """Whether the client does not have all of it, and never will."""
+        return self._flow is Flow.LOST
+
     async def send(self, data: bytes) -> None:
-        """Send one piece now; waits while the client is slow. ClientGone when it has left."""
+        """Send one piece now; waits while the client is slow. ClientGone when it has left.
+
+        Cancelled before it began, it leaves the stream whole; in its middle, lost.
+        """
+        await anyio.lowlevel.checkpoint_if_cancelled()
         async with self._lock:
             if self._flow is not Flow.OPEN:
                 raise ClientGone
@@ -94,8 +104,12 @@ class Stream:
             with anyio.CancelScope(deadline=self._quiet_since + interval):
                 await self._listen()
             if self._comments and anyio.current_time() >= self._quiet_since + self._interval():
-                async with self._lock:
-                    await self._write(self._connection.stream_part(COMMENT))
+                await self._comment()
+
+    async def _comment(self) -> None:
+        async with self._lock:
+            if self._flow is Flow.OPEN:  # it may have ended while this waited for the lock
+                await self._write(self._connection.stream_part(COMMENT))
 
     def _interval(self) -> float:
         if not self._comments:
@@ -124,11 +138,12 @@ class Stream:
         self._attendance.cancel()
 
     async def _write(self, octets: bytes) -> None:
+        """Write all of `octets`, or lose the stream: nobody knows how much of them is out."""
         self._quiet_since = anyio.current_time()
         try:
             with anyio.move_on_after(self._limits.write_seconds) as scope:
                 await self._wire.send(octets)
-        except ClientGone:
+        except BaseException:
             self._lose()
             raise
         if scope.cancelled_caught:

@@ -224,6 +224,51 @@ async def test_a_client_that_never_reads_its_events_is_given_up(
         await shop.all_gone()
 
 
+@pytest.mark.parametrize("leave", Leave)
+async def test_a_stream_whose_write_was_cancelled_is_cut_and_never_ended(
+    open_shop: Opener, converse: Callable[..., Awaitable[bytes]], leave: Leave
+) -> None:
+    """A last chunk inside another chunk would be data. RFC 9112 §7.1, §8."""
+    cancelled = anyio.Event()
+
+    async def handler(request: Request) -> Streamed:
+        sink = await request.stream(200, EVENTS, leave=leave)
+        with anyio.move_on_after(0.2) as scope:
+            await sink.send(b"." * 50_000_000)
+        assert scope.cancelled_caught
+        cancelled.set()
+        with pytest.raises(ClientGone):
+            await sink.send(b"data: late\n\n")
+        await sink.close()
+        return STREAMED
+
+    async with open_shop(handler, LIMITS) as shop, await shop.connect() as stream:
+        await stream.send(GET)
+        with anyio.fail_after(5):
+            await cancelled.wait()
+        received = await converse(stream)
+        assert not received.endswith(b"0\r\n\r\n")
+        await shop.all_gone()
+
+
+async def test_a_write_that_was_cancelled_before_it_began_leaves_the_stream_whole(
+    open_shop: Opener,
+) -> None:
+    """RFC 9112 §7.1."""
+
+    async def handler(request: Request) -> Streamed:
+        sink = await request.stream(200, EVENTS, leave=Leave.CANCELS)
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await sink.send(b"data: never\n\n")
+        await sink.send(b"data: bye\n\n")
+        return STREAMED
+
+    async with open_shop(handler, LIMITS) as shop:
+        answer = await shop.talk(LAST)
+    assert answer.endswith(b"\r\n\r\nb\r\ndata: bye\n\n\r\n0\r\n\r\n")
+
+
 async def test_what_a_client_sends_while_it_is_streamed_to_waits_its_turn(
     open_shop: Opener, read_until: Reader
 ) -> None:
