@@ -1,4 +1,4 @@
-"""What an operator does without a browser: accounts, and tokens for a terminal.
+"""What an operator does without a browser: accounts, clients, and tokens for a terminal.
 
 Plain functions for the command line. A token issued here is an ordinary access token of an ordinary
 family, made for a built-in client that nobody can authorize as; it is shown once and kept as a
@@ -8,15 +8,15 @@ hash, like every other. Next: `ports.py`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from catshop.kernel import Clock, Secret
-from catshop.oauth import tokens
+from catshop.oauth import audience, clients, tokens
 from catshop.oauth.browser import USERNAME
 from catshop.oauth.keys import Keyring
-from catshop.oauth.model import AccessToken, Client, Family, Presented, User
+from catshop.oauth.model import AccessToken, Client, Family, Origin, Presented, User
 from catshop.oauth.passwords import Passwords
 from catshop.oauth.ports import Issue, Stores
 from catshop.oauth.settings import OAuthSettings
@@ -37,7 +37,7 @@ class Mistake(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Administration:
-    """Accounts and tokens, by hand."""
+    """Accounts, clients and tokens, by hand."""
 
     settings: OAuthSettings
     stores: Stores
@@ -80,12 +80,41 @@ class Administration:
         user = await self._user(name)
         await self.stores.users.disable(user.id, self.clock())
 
+    async def add_client(
+        self, metadata: clients.Metadata, serves: str | None = None
+    ) -> dict[str, object]:
+        """A client of the operator's, as it is told once; OAuthError for what no client may be.
+
+        The rules are those of registration. Without a redirect_uri it acts for itself alone, and
+        whoever acts for itself proves who it is.
+        """
+        if serves is not None and audience.canonical(serves) is None:
+            raise Mistake("E-AUD-04", serves)
+        identifier = f"cat_{tokens.short(self.mint)}"
+        client = clients.accept(_completed(metadata), identifier, self.clock())
+        client = replace(client, serves=serves, origin=Origin.OPERATOR)
+        client, secret = clients.armed(client, self.mint)
+        await self.stores.clients.add(client)
+        return clients.answer(client, secret)
+
+    async def clients(self) -> Sequence[Client]:
+        """Every client, the newest last."""
+        return await self.stores.registrations.all()
+
+    async def remove_client(self, client_id: str) -> None:
+        """Delete a client with everything that was granted to it."""
+        if await self.stores.clients.find(client_id) is None:
+            raise Mistake("E-CLIENT-10", client_id)
+        self.stores.notices.ended(*await self.stores.registrations.remove(client_id))
+
     async def issue_token(
         self, name: str, scopes: frozenset[str], seconds: int
     ) -> tuple[Secret, AccessToken]:
         """A token for the user, good for `seconds`: the text to show once, and its record."""
         user, now = await self._user(name), self.clock()
-        terminal = Client(TERMINAL, "catshop token issue", (), (), scopes, now)
+        terminal = Client(
+            TERMINAL, "catshop token issue", (), (), scopes, now, origin=Origin.OPERATOR
+        )
         await self.stores.clients.add(terminal)
         write = await self.keyring.writer()
         minted = Minted.of(tokens.short(self.mint), self.mint, write)
@@ -123,3 +152,11 @@ class Administration:
         if user is None:
             raise Mistake("E-LOGIN-13", name)
         return user
+
+
+def _completed(metadata: clients.Metadata) -> clients.Metadata:
+    """The metadata with the grants and the method that fit, where none are named."""
+    itself = {"grant_types": ["client_credentials"]} if "redirect_uris" not in metadata else {}
+    told = {**itself, **metadata}
+    proof = "client_credentials" in str(told.get("grant_types"))
+    return {"token_endpoint_auth_method": "client_secret_basic", **told} if proof else told

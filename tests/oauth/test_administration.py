@@ -6,7 +6,8 @@ import pytest
 
 from catshop.kernel import Secret
 from catshop.oauth.administration import Mistake
-from tests.oauth.house import PASSWORD, Clock, House
+from catshop.oauth.errors import OAuthError
+from tests.oauth.house import CALLBACK, ISSUER, PASSWORD, Clock, House, json_of
 
 
 async def test_accounts_are_added_listed_and_removed(house: House) -> None:
@@ -49,6 +50,58 @@ async def test_a_name_that_nobody_has_is_told(house: House) -> None:
         with pytest.raises(Mistake) as mistake:
             await act
         assert mistake.value.code == "E-LOGIN-13"
+
+
+async def test_a_client_of_the_operators_is_never_swept_and_goes_when_told(
+    house: House, clock: Clock
+) -> None:
+    """OAuth 2.1 §2; RFC 7591 §3.2.1: R14."""
+    admin = house.administration
+    told = await admin.add_client({"client_name": "Robot"})
+    assert told["grant_types"] == ["client_credentials"]
+    assert told["token_endpoint_auth_method"] == "client_secret_basic"
+    person = await admin.add_client({"client_name": "Paws", "redirect_uris": [CALLBACK]})
+    assert person["token_endpoint_auth_method"] == "none"
+    clock.forward(house.settings.limits.unused_client_seconds + 1)
+    await house.stores.upkeep.sweep(clock())
+    assert {client.name for client in await admin.clients()} == {"Robot", "Paws"}
+    await house.user()
+    granted = await house.tokens(str(person["client_id"]))
+    await house.call(granted["access_token"])
+    await admin.remove_client(str(person["client_id"]))
+    assert not await house.is_good(granted["access_token"])
+    with pytest.raises(Mistake) as mistake:
+        await admin.remove_client(str(person["client_id"]))
+    assert mistake.value.code == "E-CLIENT-10"
+
+
+async def test_a_resource_server_of_the_operators_may_introspect(house: House) -> None:
+    """RFC 7662 §2.1."""
+    await house.user()
+    metadata = {"token_endpoint_auth_method": "client_secret_post"}
+    told = await house.administration.add_client(metadata, serves=f"{ISSUER}/mcp")
+    granted = await house.tokens(await house.client())
+    proof = {name: told[name] for name in ("client_id", "client_secret")}
+    answer = await house.post("/introspect", {"token": granted["access_token"], **proof})
+    assert json_of(answer)["active"] is True
+
+
+@pytest.mark.parametrize(
+    ("metadata", "serves", "code"),
+    [
+        pytest.param({"redirect_uris": ["http://a.example/"]}, None, "E-REG-04", id="R2"),
+        pytest.param({"token_endpoint_auth_method": "none"}, None, "E-REG-07", id="T25"),
+        pytest.param({}, "the shop", "E-AUD-04", id="no-address"),
+    ],
+)
+async def test_a_client_that_cannot_be_is_told(
+    house: House, metadata: dict[str, object], serves: str | None, code: str
+) -> None:
+    """The rules are those of registration."""
+    with pytest.raises((Mistake, OAuthError)) as refusal:
+        await house.administration.add_client(metadata, serves)
+    assert code in str(refusal.value)
+    assert await house.count("oauth_clients") == 0
 
 
 async def test_an_issued_token_works_until_it_expires_or_is_revoked(
