@@ -29,8 +29,11 @@ INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
 """JSON-RPC 2.0 §5.1."""
 
-LIMIT_EXCEEDED: Final = -32005
-"""Ours, from the range that JSON-RPC 2.0 §5.1 leaves to servers: come back with less."""
+LIMIT_EXCEEDED: Final = -31429
+"""Ours: come back with less. Outside the range that JSON-RPC reserves and MCP has divided up.
+
+MCP 2026-07-28 basic §error-codes.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -540,7 +540,7 @@ async def test_one_client_may_have_only_so_many_live_tasks(tmp_path: Path) -> No
         for _ in range(2):
             await client.begin("slow")
         refused = await client.rpc("tools/call", {"name": "slow"})
-        assert code(refused) == (429, -32005)
+        assert code(refused) == (429, -31429)
         await replace(client, user="bob").begin("slow")
 
 
