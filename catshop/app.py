@@ -16,14 +16,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
 from anyio.abc import SocketListener, TaskGroup
+from mcp.server.lowlevel import Server as Hosted
+from mcp_types import CallToolRequestParams
 
 from catshop import __version__
 from catshop.config import Config
-from catshop.config import Era as ServedEra
+from catshop.conversions import Era as ServedEra
 from catshop.kernel import Changes, Clock, Principal, Secret, Trace, utc_now
 from catshop.limits import ShopLimits
 from catshop.oauth.administration import Administration
@@ -32,23 +35,31 @@ from catshop.oauth.fetch import Fetcher, Reach
 from catshop.oauth.passwords import Passwords
 from catshop.oauth.resource import ResourceServer
 from catshop.oauth.scopes import covers
-from catshop.oauth.settings import OAuthSettings, SignUp
+from catshop.oauth.settings import OAuthSettings, Registration, SignUp, TokenFormat
 from catshop.protocol.dispatcher import Dispatcher
 from catshop.protocol.endpoint import Endpoint
 from catshop.protocol.http1.guard import LOOPBACK, Cors, Guard
 from catshop.protocol.http1.messages import Answer, Request, json_answer
 from catshop.protocol.http1.routes import Route, Router
 from catshop.protocol.http1.server import Server, bind, port_of
+from catshop.protocol.pagination import Pages
+from catshop.protocol.request_state import RequestStates, SingleUse
 from catshop.protocol.sessions import Sessions
+from catshop.protocol.skills import Skills
+from catshop.protocol.subscriptions import Subscriptions
+from catshop.protocol.tasks import Tasks, TaskSupport
 from catshop.protocol.versions import Era
+from catshop.signing import Signer
 from catshop.storage import oauth as oauth_storage
 from catshop.storage import shop as shop_storage
 from catshop.storage.migrate import migrate
+from catshop.storage.protocol.states import UsedStates
+from catshop.storage.protocol.tasks import SqlTasks
 from catshop.storage.shop import ShopStores
 from catshop.storage.sqlite import SqliteDatabase
 from catshop.storage.sweeper import sweep_forever
 from catshop.tools.announcing import announced, watch
-from catshop.tools.composition import Shop, needs_of
+from catshop.tools.composition import Shop, needs_of, takes_long
 from catshop.tools.products import SEED, load_catalog
 from catshop.tools.server import build_server
 
@@ -57,6 +68,12 @@ ERAS = {
     ServedEra.MODERN: frozenset({Era.STATELESS}),
     ServedEra.LEGACY: frozenset({Era.HANDSHAKE}),
 }
+
+ASK_ONCE = frozenset({("tools/call", "checkout")})
+"""Whose answers are good once, by method and tool: docs/why/0009."""
+
+SKILLS = Path(__file__).parent / "skills"
+"""What a host may teach its model of this shop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +132,24 @@ async def open_house(
         )
         gate = ShopGate(ResourceServer(settings, oauth_stores, clock=clock, trace=trace))
         sessions = Sessions(config.limits, clock=clock, new_id=mint, trace=trace)
-        async with Dispatcher(build_server(shop, version=__version__), trace) as dispatcher:
+        kept_tasks, used_states = SqlTasks(database), UsedStates(database)
+        server = build_server(shop, version=__version__)
+        Tasks(
+            kept_tasks,
+            support,
+            limits=config.limits.task,
+            clock=clock,
+            new_id=mint,
+            trace=trace,
+        ).install(server)
+        signer = Signer(settings.secret_key, clock=clock)
+        switch_on(server, changes, signer, config)
+        states = RequestStates(
+            signer,
+            config.limits.session.state_seconds,
+            single_use=SingleUse(ASK_ONCE, used_states, clock),
+        )
+        async with Dispatcher(server, trace, states) as dispatcher:
             endpoint = Endpoint(dispatcher, gate, sessions, config.limits, eras=ERAS[config.era])
             routes = (
                 *endpoint.routes("/mcp", "/mcp/"),
@@ -124,7 +158,7 @@ async def open_house(
             )
             tasks.start_soon(
                 sweep_forever,
-                (oauth_stores.upkeep.sweep, database.tidy),
+                (oauth_stores.upkeep.sweep, kept_tasks.sweep, used_states.sweep, database.tidy),
                 clock,
                 config.limits.storage.sweep_seconds,
             )
@@ -134,6 +168,18 @@ async def open_house(
             router = Router(routes, guard(config), trace)
             yield House(config, trace, database, dispatcher, gate, sessions, administration, router)
             tasks.cancel_scope.cancel()
+
+
+def switch_on(server: Hosted[Any], changes: Changes, signer: Signer, config: Config) -> None:
+    """What the protocol plane adds to any server. Pages come last: they cut what the rest lists."""
+    Skills(SKILLS, config.limits.skill).install(server)
+    Subscriptions(changes, config.limits.session).install(server)
+    Pages(signer, config.limits.session.page).install(server)
+
+
+def support(params: CallToolRequestParams) -> TaskSupport:
+    """A call that takes long may become a task, for a client that knows tasks."""
+    return TaskSupport.OPTIONAL if takes_long(params.name) else TaskSupport.FORBIDDEN
 
 
 def shop_on(stores: ShopStores, limits: ShopLimits, clock: Clock, trace: Trace) -> Shop:
@@ -179,7 +225,9 @@ def oauth_settings(config: Config) -> OAuthSettings:
         resource=f"{config.issuer}/mcp",
         secret_key=secret_key(config.key_file),
         limits=config.limits.oauth,
+        token_format=TokenFormat(config.token_format),
         signup=SignUp.OPEN if config.signup else SignUp.CLOSED,
+        registration=Registration.OPEN if config.registration else Registration.CLOSED,
     )
 
 

@@ -12,13 +12,11 @@ from __future__ import annotations
 import ast
 import difflib
 import inspect
-import math
 import re
 import textwrap
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from enum import StrEnum
 from functools import cache
 from ipaddress import ip_address
 from itertools import pairwise
@@ -26,6 +24,7 @@ from pathlib import Path
 from typing import Any, Final, get_type_hints
 from urllib.parse import urlsplit
 
+from catshop.conversions import CONVERTERS, Backend, Era, TokenFormat
 from catshop.limits import Limits
 
 DEFAULT: Final = "default"
@@ -42,21 +41,6 @@ NOT_SETTINGS: Final = frozenset(
 
 class ConfigError(Exception):
     """A setting that cannot be meant; the message names the setting, its source and the remedy."""
-
-
-class Backend(StrEnum):
-    """Which event loop drives the shop."""
-
-    ASYNCIO = "asyncio"
-    TRIO = "trio"
-
-
-class Era(StrEnum):
-    """Which protocol eras the endpoint speaks."""
-
-    BOTH = "both"
-    MODERN = "modern"
-    LEGACY = "legacy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +82,8 @@ class Config:
     """Whether the login page lets people open an account."""
     registration: bool = True
     """Whether clients may register themselves; the others are added with `catshop client add`."""
+    token_format: TokenFormat = TokenFormat.OPAQUE
+    """What access tokens look like: opaque, or jwt, which others can verify with /jwks."""
     allowed_hosts: tuple[str, ...] = ()
     """Names that Host may carry besides the issuer's and this machine's own."""
     allowed_origins: tuple[str, ...] = ()
@@ -273,61 +259,11 @@ def _build(found: _Found) -> Config:
 
 
 def _convert(name: str, raw: object, origin: str) -> object:
-    convert, wanted = _CONVERTERS[_kinds()[name]]
+    convert, wanted = CONVERTERS[_kinds()[name]]
     try:
         return convert(raw)
     except (ValueError, TypeError, KeyError):
         raise ConfigError(f"{origin}: {name} must be {wanted}, not {raw!r}") from None
-
-
-def _text(raw: object) -> str:
-    if not isinstance(raw, str) or not raw:
-        raise TypeError
-    return raw
-
-
-def _switch(raw: object) -> bool:
-    return raw if isinstance(raw, bool) else _SWITCH[_text(raw).lower()]
-
-
-def _whole(raw: object) -> int:
-    number = int(raw) if isinstance(raw, str) else raw
-    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-        raise ValueError
-    return number
-
-
-def _number(raw: object) -> float:
-    number = float(raw) if isinstance(raw, str) else raw
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        raise TypeError
-    if not math.isfinite(number) or number < 0:
-        raise ValueError
-    return float(number)
-
-
-def _names(raw: object) -> tuple[str, ...]:
-    items = raw.split(",") if isinstance(raw, str) else raw
-    if not isinstance(items, list | tuple):
-        raise TypeError
-    return tuple(_text(item).strip() for item in items if item != "")
-
-
-_SWITCH: Final = {
-    "on": True, "true": True, "yes": True, "1": True,
-    "off": False, "false": False, "no": False, "0": False,
-}  # fmt: skip
-
-_CONVERTERS: Final[Mapping[Any, tuple[Callable[[Any], object], str]]] = {
-    str: (_text, "text"),
-    bool: (_switch, "on or off"),
-    int: (_whole, "a whole number, 0 or more"),
-    float: (_number, "a number, 0 or more"),
-    Path | None: (lambda raw: Path(_text(raw)), "a path"),
-    tuple[str, ...]: (_names, "a list of names"),
-    Backend: (lambda raw: Backend(_text(raw)), "asyncio or trio"),
-    Era: (lambda raw: Era(_text(raw)), "both, modern or legacy"),
-}
 
 
 def _refuse_a_bad_issuer(config: Config) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from catshop.config import Backend, Config, ConfigError, Era, from_process, load
+from catshop.config import Config, ConfigError, from_process, load
+from catshop.conversions import Backend, Era
 from catshop.limits import Limits
 
 

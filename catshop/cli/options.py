@@ -16,7 +16,8 @@ import anyio
 import typer
 
 from catshop.app import House, open_house
-from catshop.config import Backend, Config, from_process
+from catshop.config import Config, from_process
+from catshop.conversions import Backend
 
 T = TypeVar("T")
 

@@ -23,7 +23,8 @@ import typer
 from catshop import __version__, app
 from catshop.cli.holder import holder_of
 from catshop.cli.options import ConfigOption, DatabaseOption, IssuerOption, configured, run
-from catshop.config import Backend, Config, Era, load
+from catshop.config import Config, load
+from catshop.conversions import Backend, Era, TokenFormat
 from catshop.inspector.printer import Printer
 from catshop.kernel import Principal, Trace
 from catshop.oauth.administration import Mistake
@@ -49,6 +50,9 @@ def serve(
     signup: Annotated[
         bool | None, typer.Option("--signup/--no-signup", help="May people open accounts?")
     ] = None,
+    token_format: Annotated[
+        TokenFormat | None, typer.Option(help="What access tokens look like.")
+    ] = None,
     trace: Annotated[
         bool | None, typer.Option("--trace", help="Print every exchange, secrets hidden.")
     ] = None,
@@ -64,6 +68,7 @@ def serve(
         backend=backend,
         era=era,
         signup=signup,
+        token_format=token_format,
         trace=trace,
         config=config,
     )

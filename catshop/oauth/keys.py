@@ -5,7 +5,7 @@ signed has expired: whoever verifies reads both, and no token fails because of a
 because the same claims give the same signature: the text of a token can be written again, its hash
 is what storage keeps, and revocation asks for that hash as it does for an opaque token. In storage
 a private key is sealed with the key of the key file. Only this file imports cryptography.
-RFC 9068 §2; RFC 7517 §4; RFC 8037 §2, §3.1; docs/why/0009-signed-tokens-are-looked-up.md.
+RFC 9068 §2; RFC 7517 §4; RFC 8037 §2, §3.1; docs/why/0011-signed-tokens-are-looked-up.md.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ class Keyring:
 
     async def _signing(self) -> SigningKey:
         """The newest key that signs already; the first one is made when it is needed."""
-        now = self.clock()
         for _ in range(2):
+            now = self.clock()
             for key in await self.keys.all(now):
                 if key.signs_from <= now:
                     return key
@@ -90,7 +90,8 @@ class Keyring:
         raise Unavailable("E-KEY-02", "no signing key")
 
     def _make(self, lead: int) -> SigningKey:
-        private, now, kid = Ed25519PrivateKey.generate(), self.clock(), tokens.short(self.mint)
+        private, kid = Ed25519PrivateKey.generate(), tokens.short(self.mint)
+        now = self.clock().replace(microsecond=0)  # what storage rounds up would sign too late
         x = _base64url(private.public_key().public_bytes_raw())
         public = {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": kid, "alg": "EdDSA", "use": "sig"}
         sealed = self._seal().encrypt(private.private_bytes_raw()).decode("ascii")

@@ -9,7 +9,7 @@ import pytest
 
 from catshop.kernel import Secret, Trace
 from catshop.limits import OAuthLimits, StorageLimits
-from catshop.oauth.settings import OAuthSettings
+from catshop.oauth.settings import OAuthSettings, TokenFormat
 from catshop.storage.migrate import migrate
 from catshop.storage.oauth import stores as stores_on
 from catshop.storage.sqlite import SqliteDatabase
@@ -27,8 +27,14 @@ def limits() -> OAuthLimits:
 
 
 @pytest.fixture
-def settings(limits: OAuthLimits) -> OAuthSettings:
-    return OAuthSettings(ISSUER, f"{ISSUER}/mcp", Secret("k" * 43), limits)
+def token_format() -> TokenFormat:
+    return TokenFormat.OPAQUE
+
+
+@pytest.fixture
+def settings(limits: OAuthLimits, token_format: TokenFormat) -> OAuthSettings:
+    key = Secret("k" * 43)
+    return OAuthSettings(ISSUER, f"{ISSUER}/mcp", key, limits, token_format=token_format)
 
 
 @pytest.fixture

@@ -9,10 +9,17 @@ import pytest
 
 from catshop.oauth import resource as resource_module
 from catshop.oauth.resource import ResourceServer
+from catshop.oauth.settings import TokenFormat
 from catshop.protocol.http1.errors import HttpError
 from tests.oauth.house import Clock, House, request_of
 
 PRM = "http://127.0.0.1:8000/.well-known/oauth-protected-resource/mcp"
+
+
+@pytest.fixture(params=list(TokenFormat), ids=lambda kind: str(kind.value))
+def token_format(request: pytest.FixtureRequest) -> TokenFormat:
+    """Whatever tokens look like, the same holds. RFC 9068 §4."""
+    return TokenFormat(request.param)
 
 
 def challenge_of(error: HttpError) -> dict[str, str]:

@@ -7,7 +7,14 @@ from typing import Any
 import anyio
 import pytest
 
+from catshop.oauth.settings import TokenFormat
 from tests.oauth.house import House, field_of, json_of
+
+
+@pytest.fixture(params=list(TokenFormat), ids=lambda kind: str(kind.value))
+def token_format(request: pytest.FixtureRequest) -> TokenFormat:
+    """Whatever tokens look like, the same holds. RFC 9068 §4."""
+    return TokenFormat(request.param)
 
 
 @pytest.fixture

@@ -1,0 +1,87 @@
+"""What a setting may be: from the text of a flag or a variable, or a value of TOML, to its type.
+
+One converter a type, and the words in which a value is asked for. A setting of a new kind needs a
+line in the table and nothing else. Pure; `config.py` says which setting has which type.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+
+class Backend(StrEnum):
+    """Which event loop drives the shop."""
+
+    ASYNCIO = "asyncio"
+    TRIO = "trio"
+
+
+class Era(StrEnum):
+    """Which protocol eras the endpoint speaks."""
+
+    BOTH = "both"
+    MODERN = "modern"
+    LEGACY = "legacy"
+
+
+class TokenFormat(StrEnum):
+    """What access tokens look like."""
+
+    OPAQUE = "opaque"
+    JWT = "jwt"
+
+
+def _text(raw: object) -> str:
+    if not isinstance(raw, str) or not raw:
+        raise TypeError
+    return raw
+
+
+def _switch(raw: object) -> bool:
+    return raw if isinstance(raw, bool) else _SWITCH[_text(raw).lower()]
+
+
+def _whole(raw: object) -> int:
+    number = int(raw) if isinstance(raw, str) else raw
+    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+        raise ValueError
+    return number
+
+
+def _number(raw: object) -> float:
+    number = float(raw) if isinstance(raw, str) else raw
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise TypeError
+    if not math.isfinite(number) or number < 0:
+        raise ValueError
+    return float(number)
+
+
+def _names(raw: object) -> tuple[str, ...]:
+    items = raw.split(",") if isinstance(raw, str) else raw
+    if not isinstance(items, list | tuple):
+        raise TypeError
+    return tuple(_text(item).strip() for item in items if item != "")
+
+
+_SWITCH: Final = {
+    "on": True, "true": True, "yes": True, "1": True,
+    "off": False, "false": False, "no": False, "0": False,
+}  # fmt: skip
+
+CONVERTERS: Final[Mapping[Any, tuple[Callable[[Any], object], str]]] = {
+    str: (_text, "text"),
+    bool: (_switch, "on or off"),
+    int: (_whole, "a whole number, 0 or more"),
+    float: (_number, "a number, 0 or more"),
+    Path | None: (lambda raw: Path(_text(raw)), "a path"),
+    tuple[str, ...]: (_names, "a list of names"),
+    Backend: (lambda raw: Backend(_text(raw)), "asyncio or trio"),
+    Era: (lambda raw: Era(_text(raw)), "both, modern or legacy"),
+    TokenFormat: (lambda raw: TokenFormat(_text(raw)), "opaque or jwt"),
+}
+"""Type of a setting -> its converter, and what is asked for."""
