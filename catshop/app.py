@@ -35,7 +35,7 @@ from catshop.oauth.fetch import Fetcher, Reach
 from catshop.oauth.passwords import Passwords
 from catshop.oauth.resource import ResourceServer
 from catshop.oauth.scopes import covers
-from catshop.oauth.settings import OAuthSettings, Registration, SignUp, TokenFormat
+from catshop.oauth.settings import OAuthSettings, Registration, SignUp
 from catshop.protocol.dispatcher import Dispatcher
 from catshop.protocol.endpoint import Endpoint
 from catshop.protocol.http1.guard import LOOPBACK, Cors, Guard
@@ -225,7 +225,6 @@ def oauth_settings(config: Config) -> OAuthSettings:
         resource=f"{config.issuer}/mcp",
         secret_key=secret_key(config.key_file),
         limits=config.limits.oauth,
-        token_format=TokenFormat(config.token_format),
         signup=SignUp.OPEN if config.signup else SignUp.CLOSED,
         registration=Registration.OPEN if config.registration else Registration.CLOSED,
     )
