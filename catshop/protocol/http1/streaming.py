@@ -119,14 +119,19 @@ class Stream:
         return self._limits.keepalive_comment_seconds
 
     async def _listen(self) -> None:
-        """Read ahead, within the bound, so that a reset or an end is noticed."""
-        while not self._connection.ended and self._connection.buffered < self._limits.read_size:
+        """Read ahead, so that a reset or an end is noticed; a client that sends too much is cut.
+
+        Reading no further instead would mean to wait for ever for one that has left.
+        """
+        while not self._connection.ended:
             data = await self._wire.receive()
             if not data:
                 self._connection.receive_eof()
                 self._quiet_since = 0.0  # probe at once
                 return
             self._connection.receive(data)
+            if self._connection.buffered > self._limits.read_size:
+                raise ClientGone
         await anyio.sleep_forever()
 
     async def _end(self, flow: Flow) -> None:

@@ -283,7 +283,7 @@ async def test_what_a_client_sends_while_it_is_streamed_to_waits_its_turn(
         await release.wait()
         return STREAMED
 
-    async with open_shop(handler, replace(LIMITS, read_size=64)) as shop:
+    async with open_shop(handler, replace(LIMITS, read_size=512)) as shop:
         async with await shop.connect() as stream:
             await stream.send(GET)
             await read_until(stream, b"ready\n\n\r\n")
@@ -293,6 +293,25 @@ async def test_what_a_client_sends_while_it_is_streamed_to_waits_its_turn(
             while answer.count(b"204 No Content") < 10:
                 answer += await read_until(stream, b"204")
         assert shop.paths == ["/events"] + ["/next"] * 10
+
+
+@pytest.mark.parametrize("leave", Leave)
+async def test_a_client_that_sends_more_than_may_wait_while_it_is_streamed_to_is_cut(
+    open_shop: Opener, read_until: Reader, leave: Leave
+) -> None:
+    """Row H54: only who reads on notices a reset. RFC 9112 §9.3.2, §9.5."""
+    handler = Endless(leave)
+    async with open_shop(handler, replace(LIMITS, read_size=64)) as shop:
+        stream = await shop.connect()
+        await stream.send(GET)
+        await read_until(stream, b"ready\n\n\r\n")
+        await stream.send(b"octets that nobody asked for, " * 3)
+        if leave is Leave.CANCELS:
+            with anyio.fail_after(1):
+                await handler.cancelled.wait()
+        handler.go_on.set()
+        await shop.all_gone()
+        await stream.aclose()
 
 
 async def test_a_stream_is_told_when_the_server_drains(
