@@ -162,7 +162,8 @@ class Conversation:
             outcome = await admitted(service.handler, request)
             await self._conclude(exchange, outcome, tasks.cancel_scope)
         except ClientGone:
-            if self._connection.state is not State.HEAD:
+            # A client that asked for a head alone got all of it.
+            if self._connection.method != "HEAD" or self._connection.state is State.STREAM:
                 raise
         finally:
             seconds = time.perf_counter() - began
@@ -179,6 +180,8 @@ class Conversation:
                     raise ClientGone
                 return
             await exchange.stream.abandon()
+            raise ClientGone
+        if exchange.over or self._connection.state is State.STREAM:
             raise ClientGone
         if isinstance(outcome, Streamed):
             log.error("%s said STREAMED without a stream", exchange.common.request_id)

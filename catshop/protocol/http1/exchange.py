@@ -63,6 +63,8 @@ class Exchange:
         self._body: bytes | None = None
         self.content_type = ""
         self.stream: Stream | None = None
+        self.over = False
+        """Whether nobody waits for more: the client left before its stream, or wanted its head."""
         self.status = 0
         self.answer: Answer | None = None
 
@@ -85,6 +87,13 @@ class Exchange:
         self, status: int, fields: tuple[tuple[str, str], ...], leave: Leave
     ) -> Stream:
         """Send the head of a stream, once whatever the client still sends has been read."""
+        try:
+            return await self._open(status, fields, leave)
+        except ClientGone:
+            self.over = True
+            raise
+
+    async def _open(self, status: int, fields: tuple[tuple[str, str], ...], leave: Leave) -> Stream:
         await self.read_body(self._service.limits.body)
         if self._service.draining.is_set():
             self._connection.retire()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -312,6 +313,80 @@ async def test_a_client_that_sends_more_than_may_wait_while_it_is_streamed_to_is
         handler.go_on.set()
         await shop.all_gone()
         await stream.aclose()
+
+
+async def patient(request: Request) -> Answer | Streamed:
+    """A handler that says STREAMED even when nobody is there to stream to."""
+    try:
+        return await three(request)
+    except ClientGone:
+        return STREAMED
+
+
+async def test_head_of_a_stream_is_no_failure_of_its_handler(
+    open_shop: Opener, caplog: pytest.LogCaptureFixture
+) -> None:
+    """RFC 9110 §9.3.2."""
+    head = GET.replace(b"GET", b"HEAD")
+    async with open_shop(patient) as shop:
+        assert await shop.statuses(head + head + LAST.replace(b"GET", b"HEAD")) == [200] * 3
+    assert not [found for found in caplog.records if found.levelno >= logging.WARNING]
+
+
+async def test_a_client_that_left_before_its_stream_began_is_no_failure_of_its_handler(
+    open_shop: Opener, read_until: Reader, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Row H53. RFC 9112 §9.5."""
+    over = anyio.Event()
+
+    async def handler(request: Request) -> Answer | Streamed:
+        try:
+            return await patient(request)
+        finally:
+            over.set()
+
+    async with open_shop(handler) as shop:
+        stream = await shop.connect()
+        expecting = (
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+        )
+        await stream.send(expecting)
+        await read_until(stream, b"100 Continue\r\n\r\n")
+        await stream.aclose()
+        with anyio.fail_after(5):
+            await over.wait()
+        await shop.all_gone()
+    assert not [found for found in caplog.records if found.levelno >= logging.WARNING]
+
+
+async def test_a_handler_whose_stream_could_not_begin_in_time_can_say_nothing_else(
+    open_shop: Opener, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Half a head may be out. RFC 9112 §8."""
+
+    async def handler(request: Request) -> Answer:
+        with anyio.CancelScope() as scope:
+            await request.body()
+            scope.cancel()
+            await request.stream(200, EVENTS, leave=Leave.CANCELS)
+        return Answer(200, body=b"something else")
+
+    async with open_shop(handler) as shop:
+        assert b"something else" not in await shop.talk(GET)
+    assert not [found for found in caplog.records if found.levelno >= logging.WARNING]
+
+
+async def test_a_handler_that_forgot_its_stream_is_told_500(
+    open_shop: Opener, caplog: pytest.LogCaptureFixture
+) -> None:
+    """RFC 9110 §15.6.1."""
+
+    async def handler(_: Request) -> Streamed:
+        return STREAMED
+
+    async with open_shop(handler) as shop:
+        assert await shop.statuses(LAST) == [500]
+    assert "said STREAMED without a stream" in caplog.text
 
 
 async def test_a_stream_is_told_when_the_server_drains(
