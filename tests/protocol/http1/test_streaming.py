@@ -51,6 +51,26 @@ async def test_a_stream_is_sent_in_chunks_and_the_connection_serves_on(open_shop
     assert answer.count(b"connection: close") == 1
 
 
+@pytest.mark.parametrize("leave", Leave)
+async def test_a_handler_that_returns_ends_its_stream_and_not_the_connection(
+    open_shop: Opener, read_until: Reader, leave: Leave
+) -> None:
+    """One after the other, each asked for once the last is read. RFC 9112 §9.3."""
+
+    async def handler(request: Request) -> Streamed:
+        sink = await request.stream(200, EVENTS, leave=leave)
+        await sink.send(b"data: 0\n\n")
+        return STREAMED
+
+    async with open_shop(handler) as shop, await shop.connect() as stream:
+        for _ in range(3):
+            await stream.send(GET)
+            answer = await read_until(stream, b"\r\n0\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert b"connection: close" not in answer
+            assert shop.server.connections == 1
+
+
 async def test_http_1_0_knows_the_end_of_a_stream_by_the_close(open_shop: Opener) -> None:
     """RFC 9112 §6.3, §7."""
     async with open_shop(three) as shop:
