@@ -35,7 +35,7 @@ from catshop.oauth.fetch import Fetcher, Reach
 from catshop.oauth.passwords import Passwords
 from catshop.oauth.resource import ResourceServer
 from catshop.oauth.scopes import covers
-from catshop.oauth.settings import OAuthSettings, Registration, SignUp
+from catshop.oauth.settings import OAuthSettings, Registration, SignUp, TokenFormat
 from catshop.protocol.dispatcher import Dispatcher
 from catshop.protocol.endpoint import Endpoint
 from catshop.protocol.http1.guard import LOOPBACK, Cors, Guard
@@ -226,6 +226,7 @@ def oauth_settings(config: Config) -> OAuthSettings:
         secret_key=secret_key(config.key_file),
         limits=config.limits.oauth,
         signup=SignUp.OPEN if config.signup else SignUp.CLOSED,
+        token_format=TokenFormat(config.token_format),
         registration=Registration.OPEN if config.registration else Registration.CLOSED,
     )
 
