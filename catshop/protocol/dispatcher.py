@@ -24,7 +24,7 @@ from mcp_types import methods as surfaces
 from mcp_types.methods import is_input_required
 from pydantic import BaseModel, ValidationError
 
-from catshop.kernel import Call, Kind, Trace, Unavailable
+from catshop.kernel import Call, Kind, Principal, Trace, Unavailable, Verdict
 from catshop.protocol import jsonrpc, mirrors, request_state
 from catshop.protocol.channels import SILENCE, BackChannel, Outlet
 from catshop.protocol.connections import HostedSession
@@ -86,7 +86,7 @@ class Dispatcher:
         entry = self._entry(request.method, version)
         caller = incoming.call.principal if incoming.call else None
         if request_state.MEMBER in (request.params or {}):
-            request = await self._states.opened(request, version, caller)
+            request = await self._opened(request, version, caller)
             incoming = replace(incoming, request=request)
         params = _validate(request, version, entry.params_type)
         context = self._context(incoming)
@@ -145,6 +145,18 @@ class Dispatcher:
         if schema_of is None or not isinstance(name, str):
             return {}
         return mirrors.annotated(schema_of(name))
+
+    async def _opened(
+        self, request: jsonrpc.Request, version: str, caller: Principal | None
+    ) -> jsonrpc.Request:
+        """The request with its state in plain text. RpcError -32602 where it is not good."""
+        try:
+            opened = await self._states.opened(request, version, caller)
+        except RpcError:
+            self.trace.check("request_state.opened", Verdict.NO, method=request.method)
+            raise
+        self.trace.check("request_state.opened", Verdict.OK)
+        return opened
 
     def _entry(self, method: str, version: str) -> Any:
         self.require(method, version)

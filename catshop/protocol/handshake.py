@@ -312,8 +312,11 @@ async def _follow(
         for number, frame in stream.since(after):
             if not stream.read_by(reader):
                 return
+            stream.begun = max(number, stream.begun)
             await sink.send(frame)
             after, stream.delivered = number, max(number, stream.delivered)
+        if stream.newest > after:
+            continue  # it came while another was being sent, and woke nobody
         if stream.ended or not stream.read_by(reader):
             return
         with anyio.move_on_after(vigil.left):

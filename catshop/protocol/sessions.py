@@ -103,16 +103,22 @@ class Standalone(ConnectionOutlet):
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._posted: dict[bytes, int] = {}
 
     can_ask = True
 
     async def emit(self, message: bytes) -> None:
         """Put a message on the standalone stream; a GET reads it now or later."""
-        self.post(message)
+        self._session.log.standalone.append(message.decode("utf-8"))
 
     def post(self, message: bytes) -> None:
-        """The same: the log takes it without waiting, and forgets the oldest where it is full."""
-        self._session.log.standalone.append(message.decode("utf-8"))
+        """The same, unless the very same message waits there to be read."""
+        stream = self._session.log.standalone
+        unread = max(stream.begun + 1, stream.oldest)
+        self._posted = {known: at for known, at in self._posted.items() if at >= unread}
+        if message not in self._posted:
+            stream.append(message.decode("utf-8"))
+            self._posted[message] = stream.newest
 
     async def ask(self, method: str, params: Params | None, seconds: float | None) -> Params:
         """Ask on the standalone stream."""

@@ -46,6 +46,7 @@ from catshop.protocol.jsonrpc import (
 from catshop.protocol.ladder import UNSUPPORTED_VERSION, Envelope, Stateless
 from catshop.protocol.mirrors import HEADER_MISMATCH
 from catshop.protocol.ports import Gate
+from catshop.protocol.vigil import Vigil
 
 STATUS: Final[Mapping[object, int]] = {
     PARSE_ERROR: 400,
@@ -170,11 +171,9 @@ class StatelessEra:
 
     async def _over(self, request: Request, principal: Principal) -> None:
         """Return once the server stops or the token of the caller has ended."""
-        while True:
-            with anyio.move_on_after(self._limits.recheck_seconds) as waited:
+        vigil = Vigil(self._gate, principal, self._limits.recheck_seconds)
+        while await vigil.holds():
+            with anyio.move_on_after(vigil.left) as waited:
                 await request.wait_draining()
             if not waited.cancelled_caught:
                 return
-            with suppress(Unavailable):  # nobody knows now: ask again
-                if not await self._gate.still_good(principal):
-                    return

@@ -55,7 +55,10 @@ class EventStream:
     def __init__(self, number: int, limits: SessionLimits) -> None:
         self.number = number
         self.ended = False
+        self.begun = 0
+        """The last event that a reader may have seen."""
         self.delivered = 0
+        """The last event that was sent whole."""
         self._limits = limits
         self._frames: deque[tuple[int, bytes]] = deque()
         self._octets = 0
@@ -100,6 +103,11 @@ class EventStream:
         """No event will follow."""
         self.ended = True
         self._wake()
+
+    @property
+    def newest(self) -> int:
+        """The number of the last event; 0 where there was none."""
+        return self._last
 
     @property
     def oldest(self) -> int:

@@ -6,10 +6,12 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.client.subscriptions import ListenNotSupportedError, listen
@@ -398,6 +400,23 @@ async def test_a_session_hears_nothing_of_what_another_subscribed_to_or_owns() -
     assert first == ["notifications/resources/updated", *["notifications/tools/list_changed"] * 2]
 
 
+async def test_what_a_session_has_not_read_yet_is_not_told_it_twice() -> None:
+    """House rule: a session that nobody reads costs no more than there are things to say."""
+    changes = Changes()
+    async with telling(changes) as host:
+        session = await host.open()
+        await host.call(session, "resources/subscribe", {"uri": "c://1"})
+        for _ in range(1000):
+            changes.publish(ResourceUpdated("c://1"))
+            changes.publish(TOOLS)
+        async with standalone(host, session) as it:
+            unread = [(await heard(it))["method"] for _ in range(2)]
+            for _ in range(20):
+                changes.publish(TOOLS)
+                assert (await heard(it))["method"] == "notifications/tools/list_changed"
+    assert unread == ["notifications/resources/updated", "notifications/tools/list_changed"]
+
+
 async def test_a_session_that_has_not_finished_its_handshake_hears_nothing() -> None:
     """MCP 2025-11-25 basic/lifecycle §initialization: no notifications before it is initialized."""
     changes = Changes()
@@ -614,6 +633,30 @@ async def test_a_change_that_still_waits_is_told_once_and_in_its_first_place() -
     while (change_ := await backlog.take()) is not None:
         told.append(change_)
     assert told == [TOOLS, ResourceUpdated("c://1"), PROMPTS]
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(0, 3))))
+def test_everything_that_is_put_is_taken_later_and_in_order(steps: list[int | None]) -> None:
+    """House rule: nothing is lost or reordered; a number is put, and None takes."""
+    backlog: Backlog[int] = Backlog()
+    model: list[int] = []
+    for step in steps:
+        if step is not None:
+            backlog.put(step)
+            model += [] if step in model else [step]
+        elif model:
+            assert run(backlog) == model.pop(0)
+    backlog.end()
+    assert [run(backlog) for _ in model] == model
+    assert run(backlog) is None
+
+
+def run(backlog: Backlog[int]) -> int | None:
+    """Take what is there, without an event loop: it must not wait."""
+    taking = backlog.take()
+    with pytest.raises(StopIteration) as done:
+        taking.send(None)
+    return cast("int | None", done.value.value)
 
 
 async def test_whoever_takes_from_an_empty_backlog_waits_for_the_next_thing() -> None:
