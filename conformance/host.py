@@ -26,7 +26,7 @@ from mcp.shared.exceptions import MCPDeprecationWarning
 
 from catshop.app import open_house
 from catshop.config import load
-from catshop.kernel import Changes, Principal, Trace, utc_now
+from catshop.kernel import Changes, Principal, Secret, Trace, utc_now
 from catshop.limits import Limits
 from catshop.protocol.dispatcher import Dispatcher
 from catshop.protocol.endpoint import Endpoint
@@ -35,9 +35,13 @@ from catshop.protocol.http1.guard import Guard
 from catshop.protocol.http1.messages import Request
 from catshop.protocol.http1.routes import Router
 from catshop.protocol.http1.server import Server, bind, port_of
+from catshop.protocol.log_levels import LogLevels
+from catshop.protocol.pagination import Pages
 from catshop.protocol.sessions import Sessions
 from catshop.protocol.skills import Skills
+from catshop.protocol.subscriptions import Subscriptions
 from catshop.protocol.tasks import Tasks
+from catshop.signing import Signer
 from catshop.storage.migrate import migrate
 from catshop.storage.protocol.tasks import SqlTasks
 from catshop.storage.sqlite import SqliteDatabase
@@ -81,7 +85,8 @@ async def everything() -> AsyncIterator[Dispatcher]:
         path = Path(folder) / "suite.db"
         database = SqliteDatabase.open(path, LIMITS.storage, TRACE)
         await migrate(database, utc_now(), where=str(path))
-        server = build_server(Changes())
+        changes = Changes()
+        server = build_server(changes)
         Tasks(
             SqlTasks(database),
             support,
@@ -91,6 +96,9 @@ async def everything() -> AsyncIterator[Dispatcher]:
             trace=TRACE,
         ).install(server)
         Skills(Path(__file__).parent / "fixture/skills").install(server)
+        Subscriptions(changes).install(server)
+        LogLevels().install(server)
+        Pages(Signer(Secret(secrets.token_urlsafe(32))), LIMITS.session.page).install(server)
         async with Dispatcher(server, TRACE) as dispatcher:
             yield dispatcher
         await database.close()

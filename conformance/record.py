@@ -91,7 +91,8 @@ def renew(record: Record, found: Mapping[str, Found], *, suite: str, date: str) 
 
 def _renewed(scenario: Scenario, checks: Checks) -> Scenario:
     success = {id_: checks[id_].successes for id_ in sorted(checks) if _succeeded(checks[id_])}
-    excused = {id_: why for id_, why in scenario.excused.items() if id_ not in success}
+    bad = {id_ for id_, outcome in checks.items() if outcome.status in BAD}
+    excused = {id_: why for id_, why in scenario.excused.items() if id_ in bad}
     return Scenario(success, excused)
 
 
@@ -99,16 +100,16 @@ def judge(scenario: Scenario, checks: Checks) -> Iterator[str]:
     """Everything that is not as expected; nothing when all is well."""
     if not checks:
         yield "the suite wrote nothing down"
-    for id_, outcome in checks.items():
-        if outcome.status in BAD and id_ not in scenario.excused:
-            yield f"{id_} is {outcome.status}: {outcome.message[:300]}"
-        if outcome.status == "SUCCESS" and id_ in scenario.excused:
-            yield f"{id_} succeeds, its excuse is out of date"
-    for id_ in sorted(scenario.success.keys() | checks.keys()):
+    bad = {id_: outcome for id_, outcome in checks.items() if outcome.status in BAD}
+    for id_ in bad.keys() - scenario.excused.keys():
+        yield f"{id_} is {bad[id_].status}: {bad[id_].message[:300]}"
+    for id_ in scenario.excused.keys() - bad.keys():
+        yield f"{id_} needs no excuse any more"
+    for id_ in scenario.success.keys() | checks.keys():
         before, now = scenario.success.get(id_, 0), checks.get(id_, Outcome("", 0)).successes
         if now < before:
             yield f"{id_} succeeded {before} times before, and now {now} times"
-        if now > before and _succeeded(checks[id_]) and id_ not in scenario.excused:
+        if now > before and id_ not in bad:
             yield f"{id_} succeeds {now} times and {before} are recorded: run with --record"
 
 
