@@ -12,34 +12,35 @@ import gc
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
-from typing import Any
+from tempfile import NamedTemporaryFile
 from urllib.parse import urlsplit
 
 import anyio
 from anyio.abc import SocketListener, TaskGroup
-from mcp.server.lowlevel import Server as Hosted
 from mcp_types import CallToolRequestParams
 
 from catshop import __version__
-from catshop.config import Config
+from catshop.config import Config, ConfigError
 from catshop.conversions import Era as ServedEra
 from catshop.kernel import Changes, Clock, Principal, Secret, Trace, utc_now
 from catshop.limits import ShopLimits
 from catshop.oauth.administration import Administration
 from catshop.oauth.endpoints import AuthorizationServer
-from catshop.oauth.fetch import Fetcher, Reach
+from catshop.oauth.federation import IntrospectedTokens, Others, SignedTokens, Trust, basic
+from catshop.oauth.fetch import Fetcher, FetchFailed, Reach, permitted
 from catshop.oauth.passwords import Passwords
 from catshop.oauth.resource import ResourceServer
 from catshop.oauth.scopes import covers
 from catshop.oauth.settings import OAuthSettings, Registration, SignUp, TokenFormat
 from catshop.protocol.dispatcher import Dispatcher
 from catshop.protocol.endpoint import Endpoint
+from catshop.protocol.http1.asgi import AsgiApp, asgi_app
 from catshop.protocol.http1.guard import LOOPBACK, Cors, Guard
-from catshop.protocol.http1.messages import Answer, Request, json_answer
+from catshop.protocol.http1.messages import Answer, Request, Streamed, json_answer
 from catshop.protocol.http1.routes import Route, Router
 from catshop.protocol.http1.server import Server, bind, port_of
 from catshop.protocol.pagination import Pages
@@ -52,6 +53,7 @@ from catshop.protocol.versions import Era
 from catshop.signing import Signer
 from catshop.storage import oauth as oauth_storage
 from catshop.storage import shop as shop_storage
+from catshop.storage.faults import StartRefused
 from catshop.storage.migrate import migrate
 from catshop.storage.protocol.states import UsedStates
 from catshop.storage.protocol.tasks import SqlTasks
@@ -119,62 +121,85 @@ async def open_house(
     trace = trace or Trace()
     async with open_database(config, trace, clock) as database, anyio.create_task_group() as tasks:
         shop_stores, oauth_stores = shop_storage.stores(database), oauth_storage.stores(database)
-        changes = Changes()
+        settings, changes, kept = oauth_settings(config), Changes(), SqlTasks(database)
         shop = announced(shop_on(shop_stores, config.limits.shop, clock, trace), changes)
-        settings = oauth_settings(config)
-        authorization = AuthorizationServer(
-            settings,
-            oauth_stores,
-            clock=clock,
-            mint=mint,
-            trace=trace,
-            fetcher=Fetcher(config.limits.fetch, trace, reach(config)),
+        features = Features(
+            Tasks(
+                kept,
+                support,
+                limits=config.limits.task,
+                clock=clock,
+                new_id=mint,
+                trace=trace,
+            ),
+            Signer(settings.secret_key, clock=clock),
+            UsedStates(database),
+            changes,
         )
-        gate = ShopGate(ResourceServer(settings, oauth_stores, clock=clock, trace=trace))
+        fetcher = Fetcher(config.limits.fetch, trace, reach(config))
+        strangers = others(config, fetcher, clock, trace)
+        resource = ResourceServer(
+            settings, oauth_stores, clock=clock, trace=trace, others=strangers
+        )
+        gate = ShopGate(resource)
         sessions = Sessions(config.limits, clock=clock, new_id=mint, trace=trace)
-        kept_tasks, used_states = SqlTasks(database), UsedStates(database)
-        server = build_server(shop, version=__version__)
-        Tasks(
-            kept_tasks,
-            support,
-            limits=config.limits.task,
-            clock=clock,
-            new_id=mint,
-            trace=trace,
-        ).install(server)
-        signer = Signer(settings.secret_key, clock=clock)
-        switch_on(server, changes, signer, config)
-        states = RequestStates(
-            signer,
-            config.limits.session.state_seconds,
-            single_use=SingleUse(ASK_ONCE, used_states, clock),
-        )
-        async with Dispatcher(server, trace, states) as dispatcher:
+        async with hosted(shop, features, config, trace, clock) as dispatcher:
             endpoint = Endpoint(dispatcher, gate, sessions, config.limits, eras=ERAS[config.era])
+            authorization = AuthorizationServer(
+                settings,
+                oauth_stores,
+                clock=clock,
+                mint=mint,
+                trace=trace,
+                fetcher=fetcher,
+            )
+            mcp = urlsplit(settings.resource).path
             routes = (
-                *endpoint.routes("/mcp", "/mcp/"),
+                *endpoint.routes(mcp, f"{mcp}/"),
                 *authorization.routes(),
                 *own_routes(config),
             )
-            tasks.start_soon(
-                sweep_forever,
-                (oauth_stores.upkeep.sweep, kept_tasks.sweep, used_states.sweep, database.tidy),
-                clock,
-                config.limits.storage.sweep_seconds,
-            )
-            tasks.start_soon(watch, shop)
+            router = Router(routes, guard(config), trace)
             passwords = Passwords(config.limits.oauth)
             administration = Administration(settings, oauth_stores, clock, mint, passwords)
-            router = Router(routes, guard(config), trace)
+            sweeps = (
+                oauth_stores.upkeep.sweep,
+                kept.sweep,
+                features.used.sweep,
+                sessions.sweep_now,
+                database.tidy,
+            )
+            tasks.start_soon(sweep_forever, sweeps, clock, config.limits.storage.sweep_seconds)
+            tasks.start_soon(watch, shop)
             yield House(config, trace, database, dispatcher, gate, sessions, administration, router)
             tasks.cancel_scope.cancel()
 
 
-def switch_on(server: Hosted[Any], changes: Changes, signer: Signer, config: Config) -> None:
-    """What the protocol plane adds to any server. Pages come last: they cut what the rest lists."""
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the protocol plane adds to the shop's server, and what that needs."""
+
+    tasks: Tasks
+    signer: Signer
+    used: UsedStates
+    changes: Changes
+
+
+def hosted(
+    shop: Shop, features: Features, config: Config, trace: Trace, clock: Clock
+) -> Dispatcher:
+    """The shop's server with every feature switched on, ready to be hosted.
+
+    Pages come last: they cut what the others list.
+    """
+    server = build_server(shop, version=__version__)
+    features.tasks.install(server)
     Skills(SKILLS, config.limits.skill).install(server)
-    Subscriptions(changes, config.limits.session).install(server)
-    Pages(signer, config.limits.session.page).install(server)
+    Subscriptions(features.changes, config.limits.session).install(server)
+    Pages(features.signer, config.limits.session.page).install(server)
+    once = SingleUse(ASK_ONCE, features.used, clock)
+    seconds = config.limits.session.state_seconds
+    return Dispatcher(server, trace, RequestStates(features.signer, seconds, single_use=once))
 
 
 def support(params: CallToolRequestParams) -> TaskSupport:
@@ -227,6 +252,7 @@ def oauth_settings(config: Config) -> OAuthSettings:
         limits=config.limits.oauth,
         signup=SignUp.OPEN if config.signup else SignUp.CLOSED,
         token_format=TokenFormat(config.token_format),
+        trusted_issuer=config.external_issuer,
         registration=Registration.OPEN if config.registration else Registration.CLOSED,
     )
 
@@ -237,15 +263,40 @@ def reach(config: Config) -> Reach:
     return Reach.DEVELOPMENT if local else Reach.PUBLIC
 
 
+def others(config: Config, fetcher: Fetcher, clock: Clock, trace: Trace) -> Others | None:
+    """Whose tokens are taken beside our own; ConfigError when they could never be verified."""
+    issuer, endpoint = config.external_issuer, config.introspection_endpoint
+    for address in filter(None, (issuer, endpoint)):
+        try:
+            permitted(address, fetcher.reach)
+        except FetchFailed:
+            raise ConfigError(f"{address} must be an https URL that can be read from") from None
+    if not issuer:
+        return None
+    trust = Trust(issuer, config.external_audience or f"{config.issuer}/mcp")
+    if not endpoint or config.introspection_secret_file is None:
+        return SignedTokens(trust, fetcher, clock, trace)
+    secret = Secret(config.introspection_secret_file.read_text("utf-8").strip())
+    credentials = basic(config.introspection_client, secret)
+    return IntrospectedTokens(trust, (endpoint, credentials), fetcher, clock, trace)
+
+
 def secret_key(path: Path) -> Secret:
-    """The key that signs cookies, made at the first start and readable by its owner alone."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return Secret(path.read_text("ascii").strip())
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        key = mint()
-        file.write(key + "\n")
+    """The key that signs cookies, made at the first start and readable by its owner alone.
+
+    It is written elsewhere and then given its name, so that whoever finds it finds it whole.
+    StartRefused when what is there is no key of ours.
+    """
+    if not path.exists():
+        with NamedTemporaryFile("w", dir=path.parent, prefix=f"{path.name}.") as draft:
+            draft.write(mint() + "\n")
+            draft.flush()
+            os.fsync(draft.fileno())
+            with suppress(FileExistsError):
+                os.link(draft.name, path)
+    key = path.read_text("ascii", "replace").strip()
+    if len(key) < len(mint()):
+        raise StartRefused("E-DB-12", str(path), f"{len(key)} characters")
     return Secret(key)
 
 
@@ -268,11 +319,35 @@ def own_routes(config: Config) -> tuple[Route, ...]:
         text = f"Cat Shop. The MCP endpoint is {config.issuer}/mcp; it takes a bearer token.\n"
         return Answer(200, (("content-type", "text/plain; charset=utf-8"),), text.encode())
 
+    top = urlsplit(config.issuer).path.rstrip("/")
     return (
-        Route("/health", {"GET": health}, Cors.ANY),
-        Route("/healthz", {"GET": health}, Cors.ANY),
-        Route("/", {"GET": welcome}, Cors.ANY),
+        Route(f"{top}/health", {"GET": health}, Cors.ANY),
+        Route(f"{top}/healthz", {"GET": health}, Cors.ANY),
+        Route(f"{top}/", {"GET": welcome}, Cors.ANY),
     )
+
+
+def asgi(config: Config, *, trace: Trace | None = None) -> AsgiApp:
+    """The whole shop as an ASGI application, for somebody else's server.
+
+    Its house opens with the host's lifespan, which the host must therefore run. `config.issuer` is
+    the address that the host serves it under.
+    """
+    observed = trace or Trace()
+    opened: list[House] = []
+
+    async def enter(request: Request) -> Answer | Streamed:
+        return await opened[0].router(request)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        async with open_house(config, trace=observed) as house:
+            opened.append(house)
+            yield
+            house.sessions.drain()
+            opened.clear()
+
+    return asgi_app(enter, limits=config.limits.http, trace=observed, lifespan=lifespan)
 
 
 async def serve(

@@ -17,10 +17,9 @@ import httpx2
 import pytest
 import uvicorn
 
-from catshop.app import listening, open_house
+from catshop.app import asgi, listening
 from catshop.config import Config
-from catshop.kernel import Trace
-from catshop.protocol.http1.asgi import AsgiApp, Scope, asgi_app
+from catshop.protocol.http1.asgi import Scope
 from catshop.protocol.http1.asgi_channel import Receive, Send
 from tests.support.raw import exchange
 from tests.support.shop import config_in
@@ -33,37 +32,18 @@ class Theirs:
     """An application that greets at `/hello` and leaves everything else to the shop."""
 
     def __init__(self, config: Config) -> None:
-        self._config = config
-        self._shop: AsgiApp | None = None
+        self._shop = asgi(config)
         self.closed = anyio.Event()
 
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
-        """The house, for as long as the host lives."""
-        trace, limits = Trace(), self._config.limits.http
-        async with open_house(self._config, trace=trace) as house:
-            self._shop = asgi_app(house.router, limits=limits, trace=trace)
-            yield
-            house.sessions.drain()
-        self.closed.set()
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Greet, or pass on."""
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif scope["path"] == "/hello":
+        """Greet, or pass on; the shop opens and closes with the host."""
+        if scope.get("path") == "/hello":
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": b"hello"})
-        else:
-            assert self._shop is not None
-            await self._shop(scope, receive, send)
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()
-        async with self.open():
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-        await send({"type": "lifespan.shutdown.complete"})
+            return
+        await self._shop(scope, receive, send)
+        if scope["type"] == "lifespan":
+            self.closed.set()
 
 
 @asynccontextmanager

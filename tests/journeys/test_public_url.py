@@ -128,3 +128,20 @@ def test_an_issuer_that_ends_in_a_slash_is_refused_at_the_start(issuer: str) -> 
     """A000-17: clients compare each letter. RFC 8414 §3.3."""
     with pytest.raises(ConfigError, match=r"ISSUER_URL: .* must not end in a slash"):
         load(environ={"ISSUER_URL": issuer})
+
+
+async def test_an_issuer_with_a_path_has_everything_below_it(tmp_path: Path) -> None:
+    """RFC 8414 §3.1, RFC 9728 §3.1: the well-known part comes before the path of the issuer."""
+    issuer = f"{PUBLIC}/shop"
+    async with (
+        open_shop(tmp_path, issuer=issuer) as shop,
+        httpx2.AsyncClient(transport=Proxy(shop.house.config.port)) as client,
+    ):
+        challenge = await client.post(f"{issuer}/mcp")
+        document = f"{PUBLIC}/.well-known/oauth-protected-resource/shop/mcp"
+        assert document in challenge.headers["www-authenticate"]
+        assert (await client.get(document)).json()["resource"] == f"{issuer}/mcp"
+        server = await client.get(f"{PUBLIC}/.well-known/oauth-authorization-server/shop")
+        assert server.json()["issuer"] == issuer
+        assert (await client.get(f"{issuer}/health")).status_code == 200
+        assert (await client.post(f"{PUBLIC}/mcp")).status_code == 404
