@@ -136,6 +136,14 @@ class OAuthLimits:
     """Failed proofs in the name of one client from one address, after which it waits."""
     introspection_misses: int = 300
     """Tokens in a minute that one caller may ask after in vain."""
+    device_seconds: int = 600
+    """A device_code, until its user has decided."""
+    device_interval_seconds: int = 5
+    """Between two questions of a device (RFC 8628 §3.2)."""
+    devices_per_hour: int = 100
+    """New device codes for one address."""
+    user_code_failures: int = 10
+    """Codes of devices typed in vain from one address in a quarter of an hour."""
     login_window_seconds: int = 900
     """The time over which failures are counted."""
     password_length: int = 1024

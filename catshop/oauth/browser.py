@@ -141,6 +141,12 @@ class Browser:
         refusal = None if error is None else Refusal(error.code, error.description)
         return await self._park(draft, browser, "/consent" if signed_in else "/login", refusal)
 
+    async def begin(self, request: Request, draft: Draft) -> Answer:
+        """Ask the user about a request that did not come through `/authorize`. RFC 8628 §3.3."""
+        browser = self._browser(request)
+        signed_in = browser and await self._stores.sessions.find(browser.digest(), self._clock())
+        return await self._park(draft, browser, "/consent" if signed_in else "/login", None)
+
     @page
     async def show_login(self, request: Request) -> Answer:
         """The form to sign in; who is signed in already goes on to consent."""

@@ -14,7 +14,16 @@ from functools import wraps
 from typing import Final
 
 from catshop.kernel import Clock, Kind, Trace, Unavailable
-from catshop.oauth import client_credentials, clients, grants, metadata, pages, throttle, tokens
+from catshop.oauth import (
+    client_credentials,
+    clients,
+    devices,
+    grants,
+    metadata,
+    pages,
+    throttle,
+    tokens,
+)
 from catshop.oauth.browser import Browser
 from catshop.oauth.checks import settle
 from catshop.oauth.client_auth import ClientAuthentication
@@ -32,6 +41,8 @@ from catshop.oauth.keys import Keyring
 from catshop.oauth.management import Management
 from catshop.oauth.model import Client
 from catshop.oauth.parameters import (
+    DEVICE_CODE,
+    CodeGrant,
     Parameters,
     client_credentials_grant,
     code_grant,
@@ -106,6 +117,7 @@ class AuthorizationServer:
         self._revocation = Revocation(stores, clock, trace)
         self._clients = ClientAuthentication(settings, stores, clock=clock, mint=mint, trace=trace)
         self._management = Management(settings, stores, clock=clock, mint=mint, trace=trace)
+        self._devices = devices.Devices(settings, stores, clock=clock, mint=mint, trace=trace)
         self._introspection = Introspection(settings, stores, clock=clock, mint=mint, trace=trace)
         self._browser = Browser(
             settings, stores, clock=clock, mint=mint, trace=trace, documents=documents
@@ -133,7 +145,18 @@ class AuthorizationServer:
                 {"GET": browser.show_consent, "POST": browser.consent},
                 Cors.NONE,
             ),
+            *self._device_routes(),
             Route(f"{prefix}{pages.STYLE_PATH}", {"GET": browser.style}, Cors.NONE),
+        )
+
+    def _device_routes(self) -> tuple[Route, ...]:
+        """Where a device begins, and where its user goes on. RFC 8628 §3."""
+        enter, done = self._devices.handlers(self._browser)
+        prefix = self._settings.prefix
+        return (
+            Route(f"{prefix}{metadata.DEVICE_AUTHORIZATION}", {"POST": self.device}, Cors.LISTED),
+            Route(f"{prefix}{devices.ENTER}", enter, Cors.NONE),
+            Route(f"{prefix}{devices.DONE}", done, Cors.NONE),
         )
 
     def _registration(self) -> tuple[Route, ...]:
@@ -187,7 +210,10 @@ class AuthorizationServer:
             return await self._refresh(sent, client)
         if asked == "client_credentials":
             return await self._credentials(sent, client)
-        return await self._redeem(sent, client)
+        if asked == DEVICE_CODE:
+            return await self._redeem(*await self._devices.poll(sent, client), client)
+        grant = code_grant(sent)
+        return await self._redeem(grant.code.digest(), grant, client)
 
     @api
     async def revoke(self, request: Request) -> Answer:
@@ -197,6 +223,14 @@ class AuthorizationServer:
         return Answer(200, (NO_STORE,))
 
     @api
+    async def device(self, request: Request) -> Answer:
+        """Begin the sign-in of a device. RFC 8628 §3.1, §3.2."""
+        sent = await of_body(request, self._settings.limits.form)
+        client = await self._clients.authenticate(request, sent)
+        told = await self._devices.authorize(sent, client, request.address)
+        return json_answer(200, told, NO_STORE)
+
+    @api
     async def introspect(self, request: Request) -> Answer:
         """Say what a token is worth to whoever asks. RFC 7662 §2."""
         sent = await of_body(request, self._settings.limits.form)
@@ -204,15 +238,15 @@ class AuthorizationServer:
         told = await self._introspection.introspect(sent, caller)
         return json_answer(200, told, NO_STORE)
 
-    async def _redeem(self, sent: Parameters, client: Client) -> Answer:
+    async def _redeem(self, digest: str, asked: CodeGrant, client: Client) -> Answer:
         """The code grant. The decision is taken where the code is marked. OAuth 2.1 §4.1.3."""
-        asked, lifetimes = code_grant(sent), self._lifetimes()
+        lifetimes = self._lifetimes()
         minted = await self._minted(tokens.short(self._mint))
 
         def decide(found: FoundCode) -> Decision:
             return grants.decide_code(found, asked, client, (minted, lifetimes))
 
-        return self._settle(await self._stores.grants.redeem(asked.code.digest(), decide), minted)
+        return self._settle(await self._stores.grants.redeem(digest, decide), minted)
 
     async def _refresh(self, sent: Parameters, client: Client) -> Answer:
         """The refresh grant. OAuth 2.1 §4.3.1."""

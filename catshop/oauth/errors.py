@@ -142,6 +142,24 @@ class RequestUriNotSupported(OAuthError):
     code = "request_uri_not_supported"
 
 
+class AuthorizationPending(OAuthError):
+    """The user of the device has not decided yet. RFC 8628 §3.5."""
+
+    code = "authorization_pending"
+
+
+class SlowDown(OAuthError):
+    """The device asks too often. RFC 8628 §3.5."""
+
+    code = "slow_down"
+
+
+class ExpiredToken(OAuthError):
+    """The device_code is over; the device has to begin anew. RFC 8628 §3.5."""
+
+    code = "expired_token"
+
+
 class InvalidRedirectUri(OAuthError):
     """A redirect_uri may not be registered. RFC 7591 §3.2.2."""
 

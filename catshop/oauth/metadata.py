@@ -23,6 +23,7 @@ TOKEN: Final = "/token"  # noqa: S105 - a path
 REGISTER: Final = "/register"
 REVOKE: Final = "/revoke"
 INTROSPECT: Final = "/introspect"
+DEVICE_AUTHORIZATION: Final = "/device_authorization"
 
 JWKS: Final = "/jwks"
 
@@ -41,6 +42,7 @@ def server(settings: OAuthSettings) -> dict[str, object]:
         **registration(settings),
         "revocation_endpoint": settings.url(REVOKE),
         "introspection_endpoint": settings.url(INTROSPECT),
+        "device_authorization_endpoint": settings.url(DEVICE_AUTHORIZATION),
         "scopes_supported": list(CATALOGUE),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
@@ -72,7 +74,7 @@ def resource(
     """The metadata of the protected resource. RFC 9728 §2."""
     return {
         "resource": settings.resource,
-        "authorization_servers": [settings.issuer],
+        "authorization_servers": [*filter(None, (settings.trusted_issuer,)), settings.issuer],
         "scopes_supported": list(supported),
         "bearer_methods_supported": ["header"],
         "resource_name": "Cat Shop",

@@ -94,6 +94,50 @@ class AuthorizationRequest:
     refusal: Refusal | None = None
 
 
+class DeviceState(StrEnum):
+    """What the user of a device has decided."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+
+
+class DeviceEvent(StrEnum):
+    """What a user can do about a device."""
+
+    APPROVE = "approve"
+    DENY = "deny"
+
+
+DEVICE: Final[Mapping[tuple[DeviceState, DeviceEvent], DeviceState]] = {
+    (DeviceState.PENDING, DeviceEvent.APPROVE): DeviceState.APPROVED,
+    (DeviceState.PENDING, DeviceEvent.DENY): DeviceState.DENIED,
+}
+"""A device is decided once. RFC 8628 §3.3."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A program that waits until somebody has typed its code. RFC 8628 §3.2.
+
+    `hash` and `user_code` are hashes, and so is `code`: the authorization code that waits for it.
+    """
+
+    id: str
+    hash: str
+    user_code: str
+    client_id: str
+    code_challenge: str
+    scopes: frozenset[str]
+    resource: str
+    created_at: datetime
+    expires_at: datetime
+    interval: int
+    polled_at: datetime | None = None
+    state: DeviceState = DeviceState.PENDING
+    code: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class BrowserSession:
     """A browser in which somebody is signed in. `browser` is the hash of what its cookie holds."""

@@ -116,7 +116,10 @@ class ClientCredentialsGrant:
     resource: tuple[str, ...]
 
 
-GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials")
+DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
+"""RFC 8628 §3.4."""
+
+GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials", DEVICE_CODE)
 """What the token endpoint answers, as the metadata says. OAuth 2.1 §4."""
 
 

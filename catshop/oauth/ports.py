@@ -21,6 +21,8 @@ from catshop.oauth.model import (
     BrowserSession,
     Client,
     Code,
+    Device,
+    DeviceEvent,
     Family,
     Presented,
     RefreshEvent,
@@ -165,6 +167,32 @@ class Requests(Protocol):
 
     async def dismiss(self, request_id: str) -> bool:
         """Decide the request without a code; False when it was decided before."""
+        ...
+
+
+class Devices(Protocol):
+    """Devices that wait for their users."""
+
+    async def begin(self, device: Device) -> None:
+        """Keep the device until it expires, and a while longer, so that it is told so."""
+        ...
+
+    async def typed(self, user_code: str, now: datetime) -> Device | None:
+        """The undecided device whose user code has that hash, unless expired."""
+        ...
+
+    async def settle(self, device_id: str, event: DeviceEvent, code: str | None) -> bool:
+        """Keep what the user has decided, with the hash of the code; False when it was before.
+
+        However many decide together, one is told True. RFC 8628 §3.3.
+        """
+        ...
+
+    async def poll(self, device_code: str, now: datetime) -> Device | None:
+        """The device of that hash as it was, and note that it has asked.
+
+        Its interval grows by five seconds when it asks too early. RFC 8628 §3.5.
+        """
         ...
 
 
@@ -315,6 +343,7 @@ class Stores:
     registrations: Registrations
     requests: Requests
     sessions: Sessions
+    devices: Devices
     grants: Grants
     attempts: Attempts
     proofs: Proofs

@@ -50,6 +50,7 @@ class OAuthSettings:
     registration: Registration = Registration.OPEN
     previous_keys: tuple[Secret, ...] = ()
     token_format: TokenFormat = TokenFormat.OPAQUE
+    trusted_issuer: str = ""
 
     @property
     def base(self) -> str:

@@ -71,6 +71,16 @@ def introspection(client_id: str, limits: OAuthLimits) -> Budget:
     return Budget(((bucket("introspect", client_id), limits.introspection_misses),), 60)
 
 
+def devices(address: str, limits: OAuthLimits) -> Budget:
+    """New devices from one address: the more wait, the easier is one guessed. RFC 8628 §5.1."""
+    return Budget(((bucket("device", address), limits.devices_per_hour),), 3600)
+
+
+def user_codes(address: str, limits: OAuthLimits) -> Budget:
+    """Codes typed in vain from one address. RFC 8628 §5.1."""
+    return Budget(((bucket("user-code", address), limits.user_code_failures),), 900)
+
+
 class Throttle:
     """Counts attempts against a budget."""
 

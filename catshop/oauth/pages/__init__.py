@@ -106,9 +106,19 @@ class Pages:
             user=user.name,
             other_account=self.settings.url(f"/login?req={request.id}&prompt=login"),
             destination=redirects.destination(request.redirect_uri),
+            device=request.redirect_uri == self.settings.url("/device/done"),
             loopback=redirects.is_loopback(request.redirect_uri),
             scopes=[scope for name, scope in CATALOGUE.items() if name in request.scopes],
         )
+
+    def device(self, user_code: str, problem: Problem | None = None) -> Answer:
+        """Where the code of a device is typed. RFC 8628 §3.3."""
+        action = self.settings.url("/device")
+        return self._form("device.html", problem, action=action, user_code=user_code[:20])
+
+    def device_done(self, *, approved: bool) -> Answer:
+        """What the device is told, and that nothing is left to do here."""
+        return self._page("device_done.html", 200, (), approved=approved)
 
     def error(
         self,

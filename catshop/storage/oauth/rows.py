@@ -16,6 +16,8 @@ from catshop.oauth.model import (
     BrowserSession,
     Client,
     Code,
+    Device,
+    DeviceState,
     Family,
     Origin,
     Presented,
@@ -83,6 +85,25 @@ def request(row: Row) -> AuthorizationRequest:
         created_at=time(row["created_at"]),
         expires_at=time(row["expires_at"]),
         refusal=None if error is None else Refusal(text(error), text(row["error_description"])),
+    )
+
+
+def device(row: Row) -> Device:
+    """A row of `oauth_devices`."""
+    return Device(
+        id=text(row["id"]),
+        hash=text(row["hash"]),
+        user_code=text(row["user_code"]),
+        client_id=text(row["client_id"]),
+        code_challenge=text(row["code_challenge"]),
+        scopes=_scopes(row["scopes"]),
+        resource=text(row["resource"]),
+        created_at=time(row["created_at"]),
+        expires_at=time(row["expires_at"]),
+        interval=number(row["pause"]),
+        polled_at=_time_or_none(row["polled_at"]),
+        state=DeviceState(text(row["state"])),
+        code=_text_or_none(row["code"]),
     )
 
 

@@ -30,6 +30,7 @@ class Upkeep:
         def work(statements: Statements) -> int:
             deletions = (
                 ("oauth_requests WHERE expires_at <= ?", before(0)),
+                ("oauth_devices WHERE expires_at <= ?", before(3600)),
                 ("oauth_sessions WHERE expires_at <= ?", before(0)),
                 ("oauth_access_tokens WHERE expires_at <= ?", before(0)),
                 ("oauth_codes WHERE redeemed_at IS NULL AND expires_at <= ?", before(3600)),

@@ -17,6 +17,8 @@ from catshop.oauth.model import (
     BrowserSession,
     Client,
     Code,
+    Device,
+    DeviceEvent,
     Family,
     Origin,
     RefreshEvent,
@@ -144,6 +146,49 @@ async def test_a_client_is_changed_while_it_is_there_and_removed_with_its_grants
     assert list(await stores.registrations.remove("c1")) == []
     for table in ("clients", "requests", "families", "access_tokens", "refresh_tokens"):
         assert await count(database, f"oauth_{table}") == 0
+
+
+DEVICE = Device(
+    "d1", "dh", "uh", "c1", "challenge", frozenset({"read"}), "aud", NOW, LATER, interval=5
+)
+
+
+async def test_a_device_is_found_by_what_is_typed_until_it_is_decided_once(stores: Stores) -> None:
+    """`Devices.begin`, `typed`, `settle`: RFC 8628 §3.3."""
+    await stores.devices.begin(DEVICE)
+    assert await stores.devices.typed("uh", NOW) == DEVICE
+    assert await stores.devices.typed("uh", LATER) is None
+    assert await stores.devices.typed("dh", NOW) is None
+    found: list[bool] = []
+
+    async def settle(event: DeviceEvent) -> None:
+        found.append(await stores.devices.settle("d1", event, "code"))
+
+    async with anyio.create_task_group() as tasks:
+        for event in [DeviceEvent.APPROVE, DeviceEvent.DENY] * 5:
+            tasks.start_soon(settle, event)
+    assert sorted(found) == [False] * 9 + [True]
+    assert await stores.devices.typed("uh", NOW) is None
+    assert not await stores.devices.settle("d2", DeviceEvent.DENY, None)
+
+
+async def test_a_device_that_asks_too_early_gets_a_longer_pause(
+    stores: Stores, database: Database
+) -> None:
+    """`Devices.poll`: RFC 8628 §3.5. What is returned is how it was."""
+    await stores.devices.begin(DEVICE)
+    assert await stores.devices.poll("dh", NOW) == DEVICE
+    early = NOW + timedelta(seconds=4)
+    assert await stores.devices.poll("dh", early) == replace(DEVICE, polled_at=NOW)
+    late = early + timedelta(seconds=10)
+    again = await stores.devices.poll("dh", late)
+    assert again == replace(DEVICE, polled_at=early, interval=10)
+    assert await stores.devices.poll("dh", LATER) == replace(again, polled_at=late)
+    assert await stores.devices.poll("nope", NOW) is None
+    await stores.upkeep.sweep(LATER)
+    assert await count(database, "oauth_devices") == 1
+    await stores.upkeep.sweep(LATER + timedelta(hours=1))
+    assert await count(database, "oauth_devices") == 0
 
 
 @pytest.mark.parametrize("refusal", [None, Refusal("invalid_scope", "words")])
