@@ -15,13 +15,14 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from signal import Signals
-from typing import Annotated
+from typing import Annotated, Final
 
 import anyio
 import typer
 
 from catshop import __version__, app
 from catshop.cli.holder import holder_of
+from catshop.cli.logs import outlet
 from catshop.cli.options import ConfigOption, DatabaseOption, IssuerOption, configured, run
 from catshop.config import Config, load
 from catshop.conversions import Backend, Era, TokenFormat
@@ -30,6 +31,9 @@ from catshop.kernel import Principal, Trace
 from catshop.oauth.administration import Mistake
 from catshop.oauth.scopes import parse
 from catshop.protocol.stdio import PipeServer, read_lines, write_all
+
+LINE: Final = "%(levelname)s %(name)s %(message)s"
+"""A line of the log."""
 
 
 class CannotListen(Exception):
@@ -72,16 +76,17 @@ def serve(
         trace=trace,
         config=config,
     )
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     observed = Trace()
-    if settings.trace:
-        observed.observe(Printer(sys.stderr))
 
     async def work() -> None:
         await app.serve(settings, trace=observed, ready=_announce)
 
     try:
-        run(settings, work)
+        with outlet(sys.stderr) as errors:
+            logging.basicConfig(level=logging.INFO, format=LINE, stream=errors)
+            if settings.trace:
+                observed.observe(Printer(errors))
+            run(settings, work)
     except OSError as error:
         advice = _advice(settings, error)
         if advice is None:
@@ -158,9 +163,6 @@ def stdio(
     MCP 2026-07-28 basic §auth: on this transport there is no OAuth.
     """
     settings = configured(database=database, config=config)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
-    out = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
     async def work() -> None:
         async with app.open_house(settings) as house, anyio.create_task_group() as tasks:
@@ -176,7 +178,11 @@ def stdio(
             await pipe.serve(read_lines(sys.stdin.fileno(), settings.limits.http.body))
             tasks.cancel_scope.cancel()
 
-    run(settings, work)
+    with outlet(sys.stderr) as errors:
+        logging.basicConfig(level=logging.WARNING, format=LINE, stream=errors)
+        out = os.dup(sys.stdout.fileno())
+        os.dup2(errors.descriptor, sys.stdout.fileno())
+        run(settings, work)
 
 
 async def _end_on_signal(scope: anyio.CancelScope) -> None:

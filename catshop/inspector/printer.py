@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, TextIO
+from typing import Final, Protocol
 
 from catshop.inspector.redact import Redactor, printable
 from catshop.kernel import Event, Kind, Secret, Verdict
@@ -30,10 +30,22 @@ OUTGOING: Final = frozenset({"answer", "sent", "event", "frame"})
 """Names of BYTES and HTTP events with a direction; the rest happened inside."""
 
 
+class Paper(Protocol):
+    """What can be printed on: a file, or whatever passes text on to one."""
+
+    def write(self, text: str, /) -> object:
+        """Take some text."""
+        ...
+
+    def flush(self) -> object:
+        """Let it be read."""
+        ...
+
+
 class Printer:
     """Writes one line or a few for each event to `stream`."""
 
-    def __init__(self, stream: TextIO, *, redactor: Redactor | None = None) -> None:
+    def __init__(self, stream: Paper, *, redactor: Redactor | None = None) -> None:
         self._stream = stream
         self._redactor = redactor or Redactor(secrets.token_bytes(32))
         self._exchange = ""
