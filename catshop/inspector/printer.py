@@ -67,7 +67,7 @@ class Printer:
         """What is shown of `event`, with the number of its exchange where that changes."""
         if event.exchange != self._exchange:
             self._exchange = event.exchange
-            yield f"#{printable(event.exchange)}" if event.exchange else ""
+            yield f"#{self._safe(event.exchange)}" if event.exchange else ""
         directed = event.name in INCOMING | OUTGOING
         if directed and event.kind is Kind.HTTP:
             yield from self._message(event)
@@ -128,10 +128,10 @@ class Printer:
 
     def _told(self, fields: Mapping[str, object]) -> Iterator[str]:
         for name, value in fields.items():
-            yield f"{name}={self._safe(self._redactor.value(name, value))}"
+            yield f"{self._safe(name)}={self._safe(self._redactor.value(name, value))}"
 
     def _safe(self, text: str) -> str:
-        shown = printable(text)
+        shown = printable(self._redactor.ours(text))
         return shown if len(shown) <= WIDTH else f"{shown[:WIDTH]}... ({len(shown)} characters)"
 
 

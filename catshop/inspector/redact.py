@@ -20,8 +20,9 @@ from catshop.kernel import Secret
 SECRET_NAMES: Final = frozenset({
     "access_token", "actor_token", "assertion", "client_assertion", "client_secret", "code",
     "code_verifier", "cookie", "csrf", "csrf_token", "device_code", "dpop", "id_token",
+    "mcp_session_id",
     "new_password", "password", "refresh_token", "registration_access_token", "secret",
-    "set_cookie", "subject_token", "token", "user_code",
+    "session_id", "sessionid", "set_cookie", "subject_token", "token", "user_code",
 })  # fmt: skip
 """Parameters and JSON members whose text is secret, wherever they stand."""
 
@@ -32,6 +33,9 @@ _NAMES: Final = "|".join(sorted(SECRET_NAMES, key=len, reverse=True))
 _SCHEMES: Final = re.compile(r"\b(Bearer|DPoP|Basic)(\s+)([A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE)
 _IN_QUERY: Final = re.compile(rf"(?<![\w-])({_NAMES})(=)([^&;\s\"'<>#]+)", re.IGNORECASE)
 _IN_JSON: Final = re.compile(rf'("(?:{_NAMES})"\s*:\s*)(")((?:[^"\\]|\\.)*)', re.IGNORECASE)
+_SESSION: Final = re.compile(r"(mcp-session-id)([:=]\s*)([!-~]+)", re.IGNORECASE)
+_OURS: Final = re.compile(r"cat_(?:at|rt|ac|cs)_[A-Za-z0-9_.-]{8,}")
+"""What this server issues can be told by its shape: access and refresh tokens, codes, secrets."""
 _OUR_CODE: Final = re.compile(r"[EW]-[A-Z]+-\d+")
 
 
@@ -101,12 +105,12 @@ class Redactor:
     def target(self, target: str) -> str:
         """A request target, or a URL: path and parameters."""
         path, mark, query = target.partition("?")
-        return path + mark + self.form(query)
+        return self.ours(path) + mark + self.form(query)
 
     def document(self, value: object, name: str = "") -> object:
         """A JSON document: its secret members, at any depth, and what its texts hold."""
         if isinstance(value, Mapping):
-            return {str(key): self.document(inner, str(key)) for key, inner in value.items()}
+            return {self.ours(str(k)): self.document(inner, str(k)) for k, inner in value.items()}
         if isinstance(value, list | tuple):
             return [self.document(inner, name) for inner in value]
         if isinstance(value, Secret | str):
@@ -115,9 +119,13 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Free text: credentials after their scheme, parameters and members after their names."""
-        for pattern in (_SCHEMES, _IN_QUERY, _IN_JSON):
+        for pattern in (_SCHEMES, _IN_QUERY, _IN_JSON, _SESSION):
             text = pattern.sub(lambda found: found[1] + found[2] + self._once(found[3]), text)
-        return text
+        return self.ours(text)
+
+    def ours(self, text: str) -> str:
+        """Any text, without what this server has issued, whatever it stands in."""
+        return _OURS.sub(lambda found: self.mark(found[0]), text)
 
     def _once(self, found: str) -> str:
         return found if MARK.fullmatch(found) or _OUR_CODE.fullmatch(found) else self.mark(found)
@@ -125,7 +133,7 @@ class Redactor:
     def _parameter(self, pair: str) -> str:
         name, equals, value = pair.partition("=")
         if _is_secret(unquote_plus(name), value):
-            return f"{name}{equals}{self.mark(unquote_plus(value))}"
+            return f"{self.ours(name)}{equals}{self.mark(unquote_plus(value))}"
         return self.text(pair)
 
     def _cookie(self, pair: str) -> str:

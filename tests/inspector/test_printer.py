@@ -156,6 +156,22 @@ def test_a_planted_secret_never_reaches_the_stream(plant: Callable[[], Event]) -
     assert MARK.search(text)
 
 
+def test_a_token_of_ours_reaches_the_stream_from_nowhere() -> None:
+    """Whatever holds it: a name, a field, a check, a statement, an id. RFC 6750 §5.3."""
+    token = "cat_at_0123456789abcdefghij-_"
+    text = shown(
+        Event(Kind.HTTP, "request", "1", fields={"method": "GET", "path": f"/{token}",
+              "fields": ((token, "a"), ("x-api-key", token), ("mcp-session-id", PLANTED)),
+              "content_type": "text/plain", "body": token.encode()}),
+        Event(Kind.SQL, "statement", "1", fields={"sql": f"SELECT '{token}'", "rows": 1}),
+        Event(Kind.CHECK, token, "1", Verdict.NO, {"expected": token, token: "a"}),
+        Event(Kind.CHECK, "x", token, Verdict.NO, {"arrived": {"a": [token]}}),
+        Event(Kind.HTTP, "answer", "1", fields={"status": 1, "content_type": token, "body": b"a"}),
+    )  # fmt: skip
+    assert "0123456789" not in text
+    assert "Whiskers" not in text
+
+
 def test_a_client_cannot_write_on_the_operators_screen() -> None:
     text = shown(
         Event(

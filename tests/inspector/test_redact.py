@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -44,6 +45,68 @@ def test_a_header_field_keeps_its_secret(
     shown = redactor.header(name, value)
     assert_hidden(shown)
     assert rest in shown
+
+
+TOKENS = ("cat_at_0123456789abcdefghij-_", "cat_rt_abcdefghij.0123456789-_", "cat_ac_0123456789")
+
+
+@pytest.mark.parametrize("token", [*TOKENS, "cat_cs_0123456789abcdef"])
+def test_a_secret_of_ours_is_known_by_its_shape_wherever_it_stands(
+    redactor: Redactor, token: str
+) -> None:
+    """RFC 6750 §5.3."""
+    mark = redactor.mark(token)
+    assert redactor.header("x-api-key", token) == mark
+    assert redactor.header("x-debug", f"it was ({token})!") == f"it was ({mark})!"
+    assert redactor.target(f"/a/{token}?b={token}") == f"/a/{mark}?b={mark}"
+    assert redactor.form(f"{token}=1&state={token}") == f"{mark}=1&state={mark}"
+    assert redactor.document({"query": [token], token: 1}) == {"query": [mark], mark: 1}
+    assert redactor.value("arrived", f"Bearer{token}") == f"Bearer{mark}"
+    assert redactor.header("authorization", f"Bearer {token}") == f"Bearer {mark}"
+
+
+@pytest.mark.parametrize(
+    "text", ["cat_at_", "the cat_at_home", "cat_a", "cat_toys_are_in_the_cart"]
+)
+def test_what_only_begins_like_a_secret_of_ours_is_shown(redactor: Redactor, text: str) -> None:
+    assert redactor.text(text) == text
+
+
+def test_a_session_is_shown_as_a_mark(redactor: Redactor) -> None:
+    """MCP 2025-11-25 basic/transports §session-management: whoever has the id can use it."""
+    assert redactor.header("Mcp-Session-Id", PLANTED) == redactor.mark(PLANTED)
+    assert_hidden(redactor.header("mcp-session-id", PLANTED))
+    assert_hidden(redactor.text(f"Mcp-Session-Id: {PLANTED}"))
+    assert_hidden(redactor.body("application/json", f'{{"sessionId": "{PLANTED}"}}'.encode()))
+
+
+@pytest.mark.parametrize(
+    ("begin", "again", "end"),
+    [
+        pytest.param("Bearer", " ", "", id="scheme-and-blanks"),
+        pytest.param("", "Bearer ", "", id="schemes"),
+        pytest.param('"code"', " ", "x", id="member-and-blanks"),
+        pytest.param('"code":"', "\\", "", id="value-of-backslashes"),
+        pytest.param("", "code=", "", id="names"),
+        pytest.param("", "cat_at_", "", id="beginnings"),
+        pytest.param("", "cat_", "", id="cats"),
+        pytest.param("mcp-session-id", " ", "", id="session-and-blanks"),
+    ],
+)
+def test_four_times_as_much_takes_about_four_times_as_long(
+    redactor: Redactor, begin: str, again: str, end: str
+) -> None:
+    """RFC 9110 §17.5: a square would take sixteen times as long."""
+
+    def spent(times: int) -> int:
+        text, best = begin + again * times + end, []
+        for _ in range(5):
+            began = time.thread_time_ns()
+            redactor.text(text)
+            best.append(time.thread_time_ns() - began)
+        return min(best)
+
+    assert spent(8_000) <= 10 * max(spent(2_000), 500_000)
 
 
 def test_every_cookie_is_hidden_and_its_name_is_not(redactor: Redactor) -> None:
