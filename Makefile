@@ -4,7 +4,8 @@
 #   make test          set up and run the test suite               (ARGS="tests/oauth -k pkce")
 #   make check         everything that CI asks for
 #   make fix           format, and mend what the linter can mend
-#   make conformance   the official MCP suite against the shop
+#   make conformance   the official MCP suite against a fixture on our transport, and the shop
+#   make clients       the other SDKs' clients in the shop
 #   make bench         measure against the SDK's own server
 #   make lock          write the pins anew after a change of pyproject.toml (UPGRADE=1 takes newest)
 #   make clean         remove everything that was made here, except your shop's database
@@ -16,7 +17,7 @@ SRC  := catshop tests conformance bench docs
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help serve test check fix format lint types contracts spelling generated conformance \
-        bench lock clean
+        clients bench lock clean
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
@@ -33,7 +34,7 @@ test: $(VENV)/test.stamp
 
 # --- what CI runs: quick answers first, the tests last, so that their summary is the last line ---
 
-check: format lint types contracts spelling generated conformance test
+check: format lint types contracts spelling generated conformance clients test
 
 format: $(VENV)/check.stamp
 	$(BIN)/ruff format --check .
@@ -57,6 +58,9 @@ conformance: $(VENV)/check.stamp conformance/node_modules/.stamp
 	$(BIN)/python -m conformance.run $(ARGS)
 	$(BIN)/python -m conformance.run --door asgi
 	$(BIN)/python -m conformance.inspector
+
+clients: $(VENV)/check.stamp conformance/node_modules/.stamp .cache/old-sdk/.stamp
+	$(BIN)/pytest -n auto tests/journeys/clients/journey_clients.py $(ARGS)
 
 fix: $(VENV)/check.stamp
 	$(BIN)/ruff check --fix --exit-zero --quiet .
@@ -96,14 +100,21 @@ conformance/node_modules/.stamp: conformance/package-lock.json $(VENV)/check.sta
 	  ci --prefix conformance --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
+.cache/old-sdk/.stamp: requirements/old-sdk.txt $(VENV)/check.stamp
+	@echo "Installing the Python SDK of the 1.x line, beside our own; the first time takes a minute."
+	@$(BIN)/python -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
 # The pins name no host, so that any mirror serves. The small sets are cut out of the large one.
-LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-       --group build pyproject.toml
+UV_LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+LOCK    = $(UV_LOCK) --group build pyproject.toml
 
 lock: $(VENV)/check.stamp
 	$(LOCK) --group check --extra speed $(if $(UPGRADE),--upgrade) --output-file requirements/check.txt
 	$(LOCK) --group test --extra speed --constraint requirements/check.txt --output-file requirements/test.txt
 	$(LOCK) --constraint requirements/check.txt --output-file requirements/run.txt
+	echo 'mcp==1.30.*' | $(UV_LOCK) - --output-file requirements/old-sdk.txt
 
 clean:
 	rm -rf $(VENV) build dist .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache \
