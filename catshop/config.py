@@ -90,6 +90,16 @@ class Config:
     """Origins of web pages that may call besides the issuer's own."""
     secret_key_file: Path | None = None
     """Where the key for cookies and cursors is kept; unset, beside the database."""
+    external_issuer: str = ""
+    """An issuer whose access tokens are taken beside our own; unset, nobody's."""
+    external_audience: str = ""
+    """What its tokens call this shop in aud; unset, the URL of the MCP endpoint."""
+    introspection_endpoint: str = ""
+    """Where it is asked whether a token is good; unset, its keys decide."""
+    introspection_client: str = ""
+    """As whom the shop asks there."""
+    introspection_secret_file: Path | None = None
+    """The file with the secret of that client, and nothing else."""
     limits: Limits = field(default_factory=Limits)
     """Every number."""
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
@@ -134,6 +144,7 @@ def load(
     if "issuer" not in found:
         config = replace(config, issuer=default_issuer(config))
     _refuse_a_bad_issuer(config)
+    _refuse_half_a_question(config)
     if not 0 <= config.port <= 65535:
         raise ConfigError(f"{config.origins['port']}: port must be 0 to 65535, not {config.port}")
     return config
@@ -286,6 +297,15 @@ def _refuse_a_bad_issuer(config: Config) -> None:
         return
     origin = config.origins.get("issuer") or config.origins.get("host", DEFAULT)
     raise ConfigError(f"{origin}: issuer {issuer} {problem}")
+
+
+def _refuse_half_a_question(config: Config) -> None:
+    """Who asks an issuer about tokens needs to know whom, where, and as whom. RFC 7662 §2.1."""
+    names = ("introspection_endpoint", "introspection_client", "introspection_secret_file")
+    unset = [name for name in (*names, "external_issuer") if not getattr(config, name)]
+    if unset and not set(names) <= set(unset):
+        named = next(name for name in names if name not in unset)
+        raise ConfigError(f"{config.origins[named]}: {named} needs {' and '.join(unset)}, too")
 
 
 def _is_loopback(host: str) -> bool:

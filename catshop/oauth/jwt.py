@@ -92,6 +92,14 @@ def public_key(jwk: object) -> Key:
     return Key(kid, fit, dict(jwk))
 
 
+def unverified_header(token: Secret) -> Mapping[str, object]:
+    """What a token says of itself, true or not; empty for what is no token."""
+    try:
+        return strict.members(_segments(token)[0])
+    except ValueError:
+        return {}
+
+
 def unverified_claims(token: Secret) -> Mapping[str, object]:
     """What a token says, true or not; empty for what is no token."""
     try:

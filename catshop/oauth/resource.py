@@ -17,7 +17,8 @@ from typing import Final
 
 from catshop.kernel import Clock, Principal, Secret, Trace, Verdict
 from catshop.oauth import audience, scopes
-from catshop.oauth.errors import describe
+from catshop.oauth.errors import describe, plain
+from catshop.oauth.federation import InvalidToken, Others
 from catshop.oauth.model import Presented
 from catshop.oauth.ports import Stores
 from catshop.oauth.settings import OAuthSettings
@@ -29,6 +30,9 @@ CREDENTIALS: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
 CACHED: Final = 10_000
 """Tokens whose verdict is remembered; the least recently used goes first."""
+
+FOREIGN: Final = ""
+"""Stands for the family of a token that belongs to none of ours."""
 
 CHALLENGED: Final = frozenset(scopes.CATALOGUE)
 """What a client without a token is told to ask for: enough to shop."""
@@ -54,12 +58,14 @@ class ResourceServer:
         clock: Clock,
         trace: Trace,
         challenge: frozenset[str] = CHALLENGED,
+        others: Others | None = None,
     ) -> None:
         self._settings = settings
         self._stores = stores
         self._clock = clock
         self._trace = trace
         self._challenge = challenge
+        self._others = others
         self._age = timedelta(seconds=settings.limits.token_cache_seconds)
         self._cache: OrderedDict[str, Remembered] = OrderedDict()
         self._families: dict[str, set[str]] = {}
@@ -80,6 +86,10 @@ class ResourceServer:
             return known
         before = self._forgotten
         found = await self._stores.grants.find(digest)
+        if found is None and self._others is not None:
+            principal = await self._foreign(token, self._others)
+            self._remember(digest, Remembered(principal, FOREIGN, now))
+            return principal
         principal = self._judge(found, now)
         # What was forgotten while storage was asked must not be remembered after all.
         if found is not None and before == self._forgotten:
@@ -91,8 +101,17 @@ class ResourceServer:
         now = self._clock()
         if now >= principal.expires_at:
             return False
+        if principal.issuer != self._settings.issuer:
+            return True
         found = await self._stores.grants.find_id(principal.token_id)
         return found is not None and (found.user is None or found.user.active)
+
+    async def _foreign(self, token: Secret, others: Others) -> Principal:
+        """Whoever another issuer says that this is."""
+        try:
+            return await others.principal(token)
+        except InvalidToken as refusal:
+            raise self._invalid(refusal.reference, plain(refusal.arrived)) from None
 
     def insufficient(self, principal: Principal, needed: frozenset[str]) -> HttpError:
         """The refusal of a call that needs more: 403, and all that it needs. OAuth 2.1 §5.3.2."""
