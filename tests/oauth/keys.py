@@ -12,7 +12,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from tests.oauth.house import ISSUER, Clock
+from catshop.kernel import Clock
+from tests.oauth.house import ISSUER
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 ALGORITHM = {"ec": "ES256", "ed": "EdDSA", "rsa": "RS256"}
