@@ -174,7 +174,7 @@ def stdio(
                 lambda data: write_all(out, data),
                 settings.limits,
             )
-            tasks.start_soon(_end_on_signal, tasks.cancel_scope)
+            tasks.start_soon(_end_on_signal, pipe, tasks.cancel_scope)
             await pipe.serve(read_lines(sys.stdin.fileno(), settings.limits.http.body))
             tasks.cancel_scope.cancel()
 
@@ -185,10 +185,13 @@ def stdio(
         run(settings, work)
 
 
-async def _end_on_signal(scope: anyio.CancelScope) -> None:
+async def _end_on_signal(pipe: PipeServer, scope: anyio.CancelScope) -> None:
+    """The first signal drains, the second stops."""
     with anyio.open_signal_receiver(Signals.SIGTERM, Signals.SIGINT) as received:
-        async for _ in received:
-            scope.cancel()
+        await anext(received)
+        pipe.drain()
+        await anext(received)
+        scope.cancel()
 
 
 async def _who(house: app.House, name: str | None, scope: str) -> Principal:

@@ -126,6 +126,7 @@ class PipeServer:
         self._out = Out(write)
         self._stateless = Pipe(self._out, limits, Era.STATELESS, self._questions)
         self._handshake = Pipe(self._out, limits, Era.HANDSHAKE, self._questions)
+        self._reading = anyio.CancelScope()
         self._ended = anyio.Event()
         self._in_flight = InFlight(limits.rpc.in_flight * QUEUED)
         self._places = anyio.Semaphore(limits.rpc.in_flight)
@@ -143,11 +144,16 @@ class PipeServer:
         except* BrokenPipeError:
             pass
 
+    def drain(self) -> None:
+        """Read no further, as if the input had ended."""
+        self._reading.cancel()
+
     async def _serve(self, lines: AsyncIterator[bytes]) -> None:
         async with self._out.writing(), anyio.create_task_group() as tasks:
-            async for line in lines:
-                if line.strip():
-                    await self._take(line, tasks)
+            with self._reading:
+                async for line in lines:
+                    if line.strip():
+                        await self._take(line, tasks)
             self._ended.set()
             tasks.cancel_scope.deadline = anyio.current_time() + self._limits.http.drain_seconds
 

@@ -34,10 +34,14 @@ class Pipe:
     """Both ends of a pipe to a server, in this process."""
 
     def __init__(
-        self, lines: MemoryObjectSendStream[bytes], out: MemoryObjectReceiveStream[bytes]
+        self,
+        lines: MemoryObjectSendStream[bytes],
+        out: MemoryObjectReceiveStream[bytes],
+        server: PipeServer,
     ) -> None:
         self._lines = lines
         self._out = out
+        self.server = server
 
     async def say(self, message: object) -> None:
         """Send one message."""
@@ -80,7 +84,7 @@ async def piped(fixture: Fixture, limits: Limits | None = None) -> AsyncIterator
             dispatcher, OpenGate(), principal("alice"), write.send, limits or Limits()
         )
         tasks.start_soon(server.serve, read)
-        yield Pipe(lines, out)
+        yield Pipe(lines, out, server)
         tasks.cancel_scope.cancel()
 
 
@@ -287,7 +291,15 @@ def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
         process.stdin.write(json.dumps({**discover, "params": {"_meta": ENVELOPE}}) + "\n")
         process.stdin.flush()
         assert json.loads(process.stdout.readline())["id"] == 1
+        params = {"_meta": ENVELOPE, "notifications": {"resourcesListChanged": True}}
+        listen = {**discover, "id": 2, "method": "subscriptions/listen", "params": params}
+        process.stdin.write(json.dumps(listen) + "\n")
+        process.stdin.flush()
+        assert "acknowledged" in process.stdout.readline()
         process.send_signal(signal.SIGTERM)
+        ended, cancelled = [json.loads(line) for line in process.stdout]
+        assert (ended["id"], "result" in ended) == (2, True)
+        assert cancelled["params"]["requestId"] == 2
         assert process.wait(timeout=30) == 0
 
 

@@ -555,7 +555,8 @@ async def test_a_stream_on_a_pipe_is_cancelled_by_its_id_and_says_nothing_more()
         assert (await pipe.ask("server/discover", {"_meta": ENVELOPE}, 4))["id"] == 4
 
 
-async def test_the_end_of_a_pipe_ends_its_streams_in_both_ways() -> None:
+@pytest.mark.parametrize("end", ["the input ends", "the server stops"])
+async def test_the_end_of_a_pipe_ends_its_streams_in_both_ways(end: str) -> None:
     """MCP 2026-07-28 basic/patterns/cancellation: a server names the stream that it tears down.
 
     The response comes first, as MCP 2026-07-28 basic/patterns/subscriptions §graceful-closure has
@@ -564,7 +565,10 @@ async def test_the_end_of_a_pipe_ends_its_streams_in_both_ways() -> None:
     async with piped(Telling()) as pipe:
         await pipe.say(listen_line("s", toolsListChanged=True))
         await pipe.hear()
-        await pipe.end()
+        if end == "the server stops":
+            pipe.server.drain()
+        else:
+            await pipe.end()
         response, cancelled = await pipe.hear(), await pipe.hear()
     assert (response["id"], response["result"]["resultType"]) == ("s", "complete")
     assert cancelled["method"] == "notifications/cancelled"
