@@ -55,5 +55,6 @@ UNUSED_CLIENTS = """
     AND origin = 'itself'
     AND NOT EXISTS (SELECT 1 FROM oauth_codes c WHERE c.client_id = oauth_clients.id)
     AND NOT EXISTS (SELECT 1 FROM oauth_requests r WHERE r.client_id = oauth_clients.id)
+    AND NOT EXISTS (SELECT 1 FROM oauth_devices d WHERE d.client_id = oauth_clients.id)
 """
 """Clients that never got a token and have none on its way. A used one is never forgotten."""

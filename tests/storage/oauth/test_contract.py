@@ -191,6 +191,18 @@ async def test_a_device_that_asks_too_early_gets_a_longer_pause(
     assert await count(database, "oauth_devices") == 0
 
 
+async def test_a_client_whose_device_waits_is_not_forgotten(stores: Stores) -> None:
+    """`Upkeep.sweep`: RFC 7591 §5, R14."""
+    long_ago = NOW - timedelta(days=31)
+    await stores.clients.add(replace(CLIENT, id="c2", created_at=long_ago))
+    await stores.devices.begin(replace(DEVICE, client_id="c2"))
+    await stores.upkeep.sweep(NOW)
+    assert await stores.clients.find("c2") is not None
+    for hours in (2, 3):
+        await stores.upkeep.sweep(NOW + timedelta(hours=hours))
+    assert await stores.clients.find("c2") is None
+
+
 @pytest.mark.parametrize("refusal", [None, Refusal("invalid_scope", "words")])
 async def test_a_request_comes_back_until_it_expires(
     stores: Stores, refusal: Refusal | None
