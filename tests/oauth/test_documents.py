@@ -11,7 +11,7 @@ import pytest
 
 from catshop.limits import OAuthLimits
 from tests.oauth.house import CALLBACK, Clock, House, Visitor, field_of, json_of, query_of
-from tests.oauth.world import ADDRESS, Site, answering, site
+from tests.oauth.world import ADDRESS, Site, answering, neighbour, site
 
 HOST = "client.example"
 URL = f"https://{HOST}/client.json"
@@ -260,3 +260,15 @@ async def test_a_stranger_cannot_make_the_token_endpoint_knock(house: House, her
     answer = await house.post("/token", {"grant_type": "refresh_token", "client_id": URL})
     assert json_of(answer)["error"] == "invalid_client"
     assert house.world.looked_up == []
+
+
+async def test_in_development_a_document_may_be_on_this_machine(
+    house: House, alice: Visitor
+) -> None:
+    """OAuth 2.1 §1.5: the issuer itself is here, over http."""
+    async with neighbour(answering("{}")) as here:
+        address = f"http://localhost:{here.port}/client.json"
+        here.reply = answering(document(client_id=address))
+        house.world.lead("localhost", ["127.0.0.1"])
+        page = await alice.follow(await alice.authorize(address))
+        assert f"<code>localhost:{here.port}</code>".encode() in page.body

@@ -263,7 +263,7 @@ CLAIMS: dict[str, tuple[dict[str, object], str]] = {
 async def test_a_claim_that_is_not_true_is_refused(
     resource: ResourceServer, here: Site, issuer: Issuer, more: dict[str, object], code: str
 ) -> None:
-    """RFC 8725 §3.8, §3.9; RFC 9068 §2.2, §4; RFC 7519 §4.1.4: J12, J13, J14, J24."""
+    """RFC 8725 §3.8, §3.9; RFC 9068 §2.2, §4; RFC 7519 §2, §4.1.4: J12, J13, J14, J24."""
     assert await refused(resource, issuer.token(**more)) == code
 
 

@@ -61,7 +61,7 @@ async def test_a_token_says_what_it_is_for_to_whoever_has_the_keys(
 
 
 async def test_the_published_keys_are_public(house: House, token: str) -> None:
-    """RFC 7517 §4, §5, §9; RFC 8037 §2: M8."""
+    """RFC 7517 §4, §5, §9; RFC 8037 §2, §3.1: M8."""
     [key] = await published(house)
     assert not {"d", "p", "q", "dp", "dq", "qi", "k", "oth"} & key.keys()
     assert (key["kty"], key["crv"], key["alg"], key["use"]) == ("OKP", "Ed25519", "EdDSA", "sig")

@@ -100,6 +100,22 @@ async def site(
         tasks.cancel_scope.cancel()
 
 
+@asynccontextmanager
+async def neighbour(reply: Reply) -> AsyncIterator[Site]:
+    """A server on this machine, over http."""
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
+    here = Site(port_of(listener.listeners[0]), reply)
+
+    async def handle(stream: ByteStream) -> None:
+        async with stream:
+            await _answer(here, stream)
+
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, handle)
+        yield here
+        tasks.cancel_scope.cancel()
+
+
 async def _answer(here: Site, stream: ByteStream) -> None:
     """Read one request, body and all, and reply to it."""
     request = b""
