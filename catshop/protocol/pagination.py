@@ -78,7 +78,7 @@ class Pages:
     async def _list(
         self, method: str, handler: ListHandler, ctx: Context, params: PaginatedRequestParams
     ) -> HandlerResult:
-        """One page of what the handler lists; a list of one page is passed on untouched."""
+        """One page of what the handler lists; one that fits, and a mere mapping, stay untouched."""
         result = await handler(ctx, params)
         member, key = LISTS[method]
         items = getattr(result, member, None)

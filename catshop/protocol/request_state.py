@@ -62,13 +62,11 @@ class RequestStates:
     async def opened(
         self, request: jsonrpc.Request, version: str, caller: Principal | None
     ) -> jsonrpc.Request:
-        """The request as its handler reads it. RpcError -32602 for a state that is not for it.
+        """A request that brings a state, as its handler reads it. RpcError -32602 if it is not its.
 
         Where there can be no state of ours, the member means nothing, and is left out.
         """
         params = request.params or {}
-        if MEMBER not in params:
-            return request
         rest = {name: value for name, value in params.items() if name != MEMBER}
         if version not in STATELESS or request.method not in INPUT_REQUIRED_METHODS:
             return replace(request, params=rest)

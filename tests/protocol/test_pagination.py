@@ -136,6 +136,20 @@ async def test_a_cursor_of_another_list_is_refused() -> None:
     assert other.json()["error"]["code"] == -32602
 
 
+async def test_a_list_that_cuts_itself_into_pages_is_left_alone() -> None:
+    """House rule: a mapping is passed on as its handler made it, cursor and all."""
+
+    async def own(_c: Context, params: PaginatedRequestParams) -> dict[str, Any]:
+        listed = {"tools": [], "nextCursor": f"{params.cursor}+"}
+        return {"resultType": "complete", "ttlMs": 0, "cacheScope": "private", **listed}
+
+    server: Server[Any] = Server("fixture", version="1")
+    server.add_request_handler("tools/list", PaginatedRequestParams, own)
+    Pages(SIGNER, 1).install(server)
+    async with hosting(server) as host:
+        assert await page(host, "tools", "mine") == ([], "mine+")
+
+
 def test_no_bit_of_a_cursor_may_change() -> None:
     """Security case W1, for cursors."""
     pages = Pages(SIGNER, 2)

@@ -319,6 +319,24 @@ async def test_where_there_can_be_no_state_the_member_means_nothing() -> None:
     assert "requestState" not in shop.raw[0]
 
 
+async def test_a_result_that_is_a_mere_mapping_is_sealed_as_well() -> None:
+    """House rule: the SDK lets a handler return a model or a mapping, and both are the same."""
+
+    async def ask(_ctx: Context, params: CallToolRequestParams) -> dict[str, Any]:
+        if params.request_state is None:
+            return {"resultType": "input_required", "requestState": "mere"}
+        content = [{"type": "text", "text": params.request_state}]
+        return {"resultType": "complete", "content": content}
+
+    server: Server[Any] = Server("fixture", version="1")
+    server.add_request_handler("tools/call", CallToolRequestParams, ask)
+    async with hosting(server) as host:
+        state = await minted(host)
+        assert is_refused(await call(host, requestState="mere"))
+        answered = await call(host, requestState=state)
+    assert answered.json()["result"]["content"][0]["text"] == "mere"
+
+
 # --- What may be asked ---
 
 
