@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator
@@ -78,8 +79,12 @@ def texts(value: object, where: str = "") -> Iterator[tuple[str, str]]:
 
 
 def problems(validator: Draft202012Validator, value: object) -> list[str]:
-    """What does not fit, each as `/pointer: why`, in the order of the pointers."""
-    found = [line for error in validator.iter_errors(value) for line in _lines(error)]
+    """What does not fit, each as `/pointer: why`, in the order of the pointers.
+
+    Looks no further once it has enough to say: a hostile caller can be wrong in a million places.
+    """
+    errors = islice(validator.iter_errors(value), MOST)
+    found = [line for error in errors for line in islice(_lines(error), MOST)]
     return sorted(set(found))[:MOST]
 
 
@@ -91,11 +96,11 @@ def _lines(error: ValidationError) -> Iterable[str]:
     match error.validator:
         case "required":
             missing = (name for name in wanted if name not in given)
-            return [f"{where}/{_token(name)}: is missing" for name in missing]
+            return (f"{where}/{_token(name)}: is missing" for name in missing)
         case "additionalProperties":
             known = list(schema.get("properties", {}))
             extra = (name for name in given if name not in known)
-            return [f"{where}/{_token(name)}: {_superfluous(name, known)}" for name in extra]
+            return (f"{where}/{_token(name)}: {_superfluous(name, known)}" for name in extra)
     say = SAY.get(str(error.validator), lambda _: f"does not fit the schema ({error.validator})")
     return [f"{where or '/'}: {show(given)} {say(wanted)}"]
 

@@ -11,11 +11,12 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import Final
 
 from mcp_types import GetPromptResult, Prompt, PromptArgument, PromptMessage, TextContent
 
-from catshop.tools.arguments import did_you_mean, show
+from catshop.tools.arguments import MOST, did_you_mean, show
 from catshop.tools.faults import refusal
 from catshop.tools.model import Line, Order, Product, dollars, plain
 from catshop.tools.registry import Identity
@@ -190,7 +191,7 @@ async def get(call: ToolCall, name: str, values: Values) -> GetPromptResult:
     spec = known.get(name)
     if spec is None:
         raise refusal("E-PROMPT-01", f"{show(name)}{did_you_mean(name, known)}")
-    if wrong := list(_wrong(spec, values)):
+    if wrong := list(islice(_wrong(spec, values), MOST)):
         raise refusal("E-PROMPT-02", "; ".join(wrong))
     text = TextContent(type="text", text=await spec.write(call, values))
     return GetPromptResult(

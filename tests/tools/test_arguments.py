@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Awaitable, Callable
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -186,3 +188,17 @@ def test_whatever_comes_is_read_or_refused_with_words_of_ours(given: dict[str, o
     else:
         assert type(read["product_id"]) is int
         assert 1 <= read.get("quantity", 1) <= 99
+
+
+@pytest.mark.parametrize("tool", ["checkout", "search_products", "list_products"])
+async def test_a_thousand_wrong_names_cost_no_more_than_a_few(call: CallTool, tool: str) -> None:
+    """Q13: what cannot be said in a line or two is not looked for."""
+    few, many = ({f"quer{n:05}": n for n in range(size)} for size in (50, 20_000))
+    result = await call(tool, **many)
+    assert result.is_error
+    assert len(result.structured_content["error"]) < 2_000
+    with mock.patch.object(difflib, "get_close_matches", wraps=difflib.get_close_matches) as asked:
+        await call(tool, **few)
+        least = asked.call_count
+        await call(tool, **many)
+    assert asked.call_count == 2 * least
