@@ -331,7 +331,8 @@ def asgi(config: Config, *, trace: Trace | None = None) -> AsgiApp:
     """The whole shop as an ASGI application, for somebody else's server.
 
     Its house opens with the host's lifespan, which the host must therefore run. `config.issuer` is
-    the address that the host serves it under.
+    the address that the host serves it under. A host that waits for open streams before it tells of
+    its shutdown needs a bound for that, as uvicorn has in `timeout_graceful_shutdown`.
     """
     observed = trace or Trace()
     opened: list[House] = []
