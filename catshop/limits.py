@@ -114,6 +114,8 @@ class OAuthLimits:
     """A refresh token, from its last use."""
     family_seconds: int = 30 * 86_400
     """A chain of refresh tokens, from the sign-in that began it."""
+    refresh_twin_seconds: int = 2
+    """So long after a rotation the old token may belong to a request that was under way with it."""
     refresh_grace_seconds: int = 30
     """A rotated refresh token may come back once within this, as if the answer had been lost."""
     verifier_tries: int = 5

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 from functools import wraps
 from typing import Final
 
@@ -44,6 +45,7 @@ from catshop.oauth.parameters import (
     DEVICE_CODE,
     CodeGrant,
     Parameters,
+    RefreshGrant,
     client_credentials_grant,
     code_grant,
     grant_type,
@@ -201,13 +203,14 @@ class AuthorizationServer:
     @api
     async def token(self, request: Request) -> Answer:
         """Issue tokens for a code or a refresh token. OAuth 2.1 §3.2."""
+        arrived = self._clock()
         sent = await of_body(request, self._settings.limits.form)
         asked = grant_type(sent)
         client = await self._clients.authenticate(request, sent)
         if asked not in client.grant_types:
             raise UnauthorizedClient("E-TOKEN-02", arrived=asked)
         if asked == "refresh_token":
-            return await self._refresh(sent, client)
+            return await self._refresh(refresh_grant(sent), client, arrived)
         if asked == "client_credentials":
             return await self._credentials(sent, client)
         if asked == DEVICE_CODE:
@@ -248,9 +251,8 @@ class AuthorizationServer:
 
         return self._settle(await self._stores.grants.redeem(digest, decide), minted)
 
-    async def _refresh(self, sent: Parameters, client: Client) -> Answer:
-        """The refresh grant. OAuth 2.1 §4.3.1."""
-        asked, arrived = refresh_grant(sent), self._clock()
+    async def _refresh(self, asked: RefreshGrant, client: Client, arrived: datetime) -> Answer:
+        """The refresh grant. What was under way together is told by `arrived`. OAuth 2.1 §4.3.1."""
         family_id = tokens.family_id_of(asked.refresh_token)
         if family_id is None:
             raise InvalidGrant("E-REF-01")

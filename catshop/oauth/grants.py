@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from math import inf
 from typing import Final
 
 from catshop.oauth import audience, pkce
@@ -152,10 +153,10 @@ def family_is_alive(rotation: Rotation) -> Rotation:
 def refresh_is_no_twin(rotation: Rotation) -> Rotation:
     """Of requests that were under way together one is answered; the others did no wrong.
 
-    A client that refreshes twice at once must neither get two tokens nor lose the one it gets.
+    A client that refreshes twice at once must neither get two tokens nor lose the one it gets. No
+    server can tell the order in which they were sent, so a moment after a rotation counts as well.
     """
-    rotated = rotation.token.rotated_at
-    if rotated is not None and rotation.arrived <= rotated:
+    if _since_rotated(rotation) < rotation.lifetimes.limits.refresh_twin_seconds:
         raise InvalidGrant("E-REF-05")
     return rotation
 
@@ -169,7 +170,8 @@ def refresh_is_unused(rotation: Rotation) -> Rotation:
     if token.state is RefreshState.LIVE:
         return rotation
     waiting = successor is not None and successor.state is RefreshState.LIVE
-    if token.state is RefreshState.ROTATED and waiting and _within_grace(rotation):
+    early = _since_rotated(rotation) <= rotation.lifetimes.limits.refresh_grace_seconds
+    if token.state is RefreshState.ROTATED and waiting and early:
         return replace(rotation, event=RefreshEvent.RETRY)
     raise InvalidGrant("E-REF-06")
 
@@ -277,7 +279,7 @@ def _active(user: User | None) -> None:
         raise InvalidGrant("E-TOKEN-16")
 
 
-def _within_grace(rotation: Rotation) -> bool:
-    grace = timedelta(seconds=rotation.lifetimes.limits.refresh_grace_seconds)
+def _since_rotated(rotation: Rotation) -> float:
+    """Seconds from the rotation to this request; without end while there was none."""
     rotated = rotation.token.rotated_at
-    return rotated is not None and rotation.arrived - rotated <= grace
+    return inf if rotated is None else (rotation.arrived - rotated).total_seconds()
