@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Final
 
 from catshop.kernel import Secret
-from catshop.oauth import jwt, redirects, scopes
+from catshop.oauth import jwt, redirects, scopes, strict
 from catshop.oauth.errors import (
     InvalidClientMetadata,
     InvalidRedirectUri,
@@ -58,13 +58,11 @@ Metadata = Mapping[str, object]
 
 
 def read(body: bytes) -> Metadata:
-    """The members of a registration request. RFC 7591 §3.1."""
+    """The members of a registration request, in the one way they can be read. RFC 7591 §3.1."""
     try:
-        sent = json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError):
-        raise InvalidClientMetadata("E-REG-01") from None
-    if not isinstance(sent, dict):
-        raise InvalidClientMetadata("E-REG-01", arrived=type(sent).__name__)
+        sent = strict.members(body)
+    except ValueError as error:
+        raise InvalidClientMetadata("E-REG-01", arrived=str(error)) from None
     return {name: value for name, value in sent.items() if value is not None and value != ""}
 
 

@@ -82,8 +82,9 @@ def public_key(jwk: object) -> Key:
     kind = (str(jwk.get("kty")), None if jwk.get("kty") == "RSA" else str(jwk.get("crv")))
     if kind not in ALGORITHMS:
         raise BadKey(f"a key of kind {kind[0]} {kind[1] or ''}".strip())
-    fit = ALGORITHMS[kind] if jwk.get("alg") is None else (jwk["alg"],)
-    if not set(fit) <= set(ALGORITHMS[kind]) or not _is_to_verify(jwk):
+    asked = jwk.get("alg")
+    fit = tuple(name for name in ALGORITHMS[kind] if asked is None or name == asked)
+    if not fit or not _is_to_verify(jwk):
         raise BadKey("a key for another use")
     _check_numbers(jwk, fit[0])
     kid = jwk.get("kid")
