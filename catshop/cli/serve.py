@@ -36,6 +36,10 @@ LINE: Final = "%(levelname)s %(name)s %(message)s"
 """A line of the log."""
 
 
+STDIN, STDOUT = 0, 1
+"""Their numbers, because Python has no objects for them where a program was started without."""
+
+
 class CannotListen(Exception):
     """The address cannot be had; the message says why, who has it, and which one to take."""
 
@@ -175,13 +179,13 @@ def stdio(
                 settings.limits,
             )
             tasks.start_soon(_end_on_signal, pipe, tasks.cancel_scope)
-            await pipe.serve(read_lines(sys.stdin.fileno(), settings.limits.http.body))
+            await pipe.serve(read_lines(STDIN, settings.limits.http.body))
             tasks.cancel_scope.cancel()
 
     with outlet(sys.stderr) as errors:
         logging.basicConfig(level=logging.WARNING, format=LINE, stream=errors)
-        out = os.dup(sys.stdout.fileno())
-        os.dup2(errors.descriptor, sys.stdout.fileno())
+        out = os.dup(STDOUT)
+        os.dup2(errors.descriptor, STDOUT)
         run(settings, work)
 
 

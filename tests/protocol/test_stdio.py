@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -350,3 +351,15 @@ def test_a_client_that_reads_no_more_ends_the_conversation(tmp_path: Path) -> No
         process.stdin.flush()
         assert process.wait(timeout=30) == 0
         assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_without_an_input_or_an_output_there_is_no_conversation(
+    tmp_path: Path, closed: str
+) -> None:
+    """It ends at once, and not with a stack."""
+    line = f"{shlex.join(command(tmp_path))} {closed}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", line], input="", capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
