@@ -106,6 +106,10 @@ class OAuthLimits:
 
     request_seconds: int = 600
     """An authorization request, from /authorize until the user has decided."""
+    requests_per_address: int = 120
+    """Authorization requests from one address in `request_seconds`; further ones are told 429."""
+    state_length: int = 2048
+    """Longest `state` of an authorization request, in characters."""
     code_seconds: int = 60
     """An authorization code (OAuth 2.1 §4.1.2 recommends at most ten minutes)."""
     access_seconds: int = 900
@@ -134,6 +138,10 @@ class OAuthLimits:
     """Failed sign-ins of one account from one address, after which it waits."""
     login_failures_per_address: int = 50
     """Failed sign-ins from one address, whatever the account."""
+    login_failures_per_account: int = 100
+    """Failed sign-ins of one account from addresses where it never signed in (NIST SP 800-63B)."""
+    known_address_seconds: int = 30 * 86_400
+    """An address from which an account signed in is known to be its user's for so long."""
     client_failures: int = 20
     """Failed proofs in the name of one client from one address, after which it waits."""
     introspection_misses: int = 300

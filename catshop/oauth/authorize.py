@@ -79,6 +79,14 @@ def parameters_come_once(draft: Draft) -> Draft:
     return draft
 
 
+def state_is_short(draft: Draft) -> Draft:
+    """What is only given back is kept meanwhile, for strangers too, so it has a bound."""
+    length = len(draft.sent.one("state") or "")
+    if length > draft.settings.limits.state_length:
+        raise InvalidRequest("E-AUTHZ-12", arrived=f"{length} characters")
+    return draft
+
+
 def no_request_object(draft: Draft) -> Draft:
     """Nothing is fetched, and nothing hidden in a JWT. OpenID Connect Core 1.0 §6."""
     if draft.sent.one("request") is not None:
@@ -141,6 +149,7 @@ ON_OUR_PAGE: Final[Checks[Draft]] = (
 
 AT_THE_CLIENT: Final[Checks[Draft]] = (
     ("authorize.once", parameters_come_once),
+    ("authorize.state", state_is_short),
     ("authorize.request", no_request_object),
     ("authorize.response_type", response_type_is_code),
     ("authorize.response_mode", response_mode_is_query),
@@ -163,7 +172,7 @@ def pending(
         browser=browser,
         client_id=draft.client.id,
         redirect_uri=draft.redirect_uri,
-        state=state_of(draft.sent),
+        state=state_of(draft),
         code_challenge=draft.challenge,
         scopes=draft.scopes,
         resource=draft.resource or draft.settings.resource,
@@ -194,10 +203,13 @@ def code_for(
     )
 
 
-def state_of(sent: Parameters) -> str | None:
-    """`state`, to be given back as it came; nothing when it came twice. OAuth 2.1 §4.1.2.1."""
-    values = sent.all("state")
-    return values[0] if len(values) == 1 else None
+def state_of(draft: Draft) -> str | None:
+    """`state`, to be given back as it came; nothing when it came twice, or is too long to keep.
+
+    OAuth 2.1 §4.1.2.1.
+    """
+    values, longest = draft.sent.all("state"), draft.settings.limits.state_length
+    return values[0] if len(values) == 1 and len(values[0]) <= longest else None
 
 
 def location(redirect_uri: str, issuer: str, state: str | None, **members: str) -> str:

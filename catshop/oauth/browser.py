@@ -9,8 +9,9 @@ the request is ignored: storage has it. OAuth 2.1 §4.1, §7; RFC 9700 §4.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import Final
@@ -26,8 +27,8 @@ from catshop.oauth.authorize import (
     code_for,
     location,
     may_return_at_once,
-    pending,
     silent,
+    state_is_short,
     state_of,
 )
 from catshop.oauth.checks import examine, report
@@ -37,6 +38,7 @@ from catshop.oauth.metadata import AUTHORIZE
 from catshop.oauth.model import AuthorizationRequest, BrowserSession, Client, Refusal, User
 from catshop.oauth.pages import Pages, Problem
 from catshop.oauth.parameters import Parameters, Query, of_body, of_query
+from catshop.oauth.parking import STRANGER, Parking, Visit
 from catshop.oauth.passwords import Passwords
 from catshop.oauth.ports import Stores
 from catshop.oauth.settings import OAuthSettings, SignUp
@@ -54,18 +56,7 @@ SIGN_IN: Final = "sign-in"
 SIGN_UP: Final = "sign-up"
 CONSENT: Final = "consent"
 
-STRANGER: Final = "catshop-stranger"
-"""Stands for a client whose document nobody has fetched yet. It has no redirect_uri of its own."""
-
 Page = Callable[["Browser", Request], Awaitable[Answer]]
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """A waiting request, in the browser that it belongs to, with the client that made it."""
-
-    request: AuthorizationRequest
-    client: Client
 
 
 def page(handler: Page) -> Page:
@@ -109,6 +100,7 @@ class Browser:
         self._pages = Pages(settings)
         self._passwords = Passwords(settings.limits)
         self._throttle = Throttle(stores.attempts, clock, mint)
+        self._parking = Parking(settings, stores, clock=clock, mint=mint)
         self._signatures = Signatures(settings.secret_key, settings.previous_keys, clock)
         self._cookie = "__Host-catshop" if settings.is_https else "catshop"
 
@@ -122,7 +114,7 @@ class Browser:
         signed_in = browser and await self._stores.sessions.find(browser.digest(), self._clock())
         client_id = sent.one("client_id") or ""
         if not signed_in and self._documents.is_strange(client_id):
-            return await self._sign_in_first(sent, browser)
+            return await self._sign_in_first(request, sent, browser)
         known = await self._documents.meet(client_id, request.address)
         draft = Draft(sent, known or NOBODY, self._settings)
         draft, findings = examine(ON_OUR_PAGE, draft)
@@ -136,16 +128,13 @@ class Browser:
         if error is not None:
             request.notes["code"] = error.reference
         if error is not None and (signed_in or may_return_at_once(error, draft.redirect_uri)):
-            state = state_of(sent)
-            return self._back(draft.redirect_uri, state, error.code, error.description)
+            return self._back(draft.redirect_uri, state_of(draft), error.code, error.description)
         refusal = None if error is None else Refusal(error.code, error.description)
-        return await self._park(draft, browser, "/consent" if signed_in else "/login", refusal)
+        return await self._park(request, draft, browser, refusal)
 
     async def begin(self, request: Request, draft: Draft) -> Answer:
         """Ask the user about a request that did not come through `/authorize`. RFC 8628 §3.3."""
-        browser = self._browser(request)
-        signed_in = browser and await self._stores.sessions.find(browser.digest(), self._clock())
-        return await self._park(draft, browser, "/consent" if signed_in else "/login", None)
+        return await self._park(request, draft, self._browser(request))
 
     @page
     async def show_login(self, request: Request) -> Answer:
@@ -232,7 +221,9 @@ class Browser:
             return sent
         return sent.joined(await of_body(request, self._settings.limits.form, Query.ALLOWED))
 
-    async def _sign_in_first(self, sent: Parameters, browser: Secret | None) -> Answer:
+    async def _sign_in_first(
+        self, request: Request, sent: Parameters, browser: Secret | None
+    ) -> Answer:
         """Nothing is fetched for strangers: the request waits at its own address until sign-in.
 
         MCP 2026-07-28 basic/authorization/security-considerations
@@ -240,11 +231,11 @@ class Browser:
         """
         now = self._clock()
         stranger = Client(STRANGER, "an application", (), (), frozenset(), now)
+        draft = state_is_short(Draft(sent, stranger, self._settings))
         await self._stores.clients.add(stranger)
         query = urlencode(sent.pairs, quote_via=quote)
-        draft = Draft(sent, stranger, self._settings)
         again = replace(draft, redirect_uri=self._settings.url(f"{AUTHORIZE}?{query}"))
-        return await self._park(again, browser, "/login", None)
+        return await self._park(request, again, browser)
 
     async def _come_back(self, waiting: AuthorizationRequest) -> Answer:
         """The request again, now that somebody has signed in."""
@@ -253,27 +244,22 @@ class Browser:
         return self._redirect(waiting.redirect_uri)
 
     async def _park(
-        self, draft: Draft, browser: Secret | None, path: str, refusal: Refusal | None
+        self,
+        request: Request,
+        draft: Draft,
+        browser: Secret | None,
+        refusal: Refusal | None = None,
     ) -> Answer:
-        """Keep the request, bound to this browser, and show the next page."""
+        """Keep the request, and go on to consent; who is not signed in is sent there first."""
         named = browser or Secret(self._mint())
-        identifier, now = tokens.short(self._mint), self._clock()
-        waiting = pending(draft, identifier, named.digest(), now, refusal)
-        await self._stores.requests.park(waiting)
+        signed_in = browser and await self._stores.sessions.find(named.digest(), self._clock())
+        waiting = await self._parking.park(draft, named, request.address, refusal)
+        path = "/consent" if signed_in else "/login"
         return self._on(path, waiting.id, None if browser else named)
 
     async def _visit(self, request: Request, sent: Parameters) -> tuple[Secret, Visit]:
-        """The waiting request that `req` names, if it belongs to this browser."""
-        browser = self._browser(request)
-        waiting = await self._stores.requests.find(sent.one("req") or "", self._clock())
-        if waiting is None:
-            raise HttpError(400, "E-LOGIN-01")
-        if browser is None or browser.digest() != waiting.browser:
-            raise HttpError(403, "E-LOGIN-02")
-        client = await self._stores.clients.find(waiting.client_id)
-        if client is None:
-            raise HttpError(400, "E-LOGIN-01")
-        return browser, Visit(waiting, client)
+        """The waiting request that `req` names, and the browser that it belongs to."""
+        return await self._parking.visit(sent.one("req") or "", self._browser(request))
 
     async def _posted(self, request: Request, sent: Parameters, form: str) -> tuple[Secret, Visit]:
         """The same for a form, whose token shows that it came from our page. OAuth 2.1 §7.9."""
@@ -303,7 +289,8 @@ class Browser:
         budget = throttle.sign_in(name, request.address, self._settings.limits)
         attempt = await self._throttle.spend(budget)
         user = await self._stores.users.by_name(name) if USERNAME.fullmatch(name) else None
-        matches = await self._passwords.matches(password, user.password_hash if user else None)
+        async with self._unless_full(attempt):
+            matches = await self._passwords.matches(password, user.password_hash if user else None)
         if user is None or not matches or not user.active:
             self._trace.check("login.password", Verdict.NO)
             challenge = ("www-authenticate", 'Form realm="Cat Shop"')
@@ -320,11 +307,22 @@ class Browser:
             return Problem("E-LOGIN-10", 400, new=True)
         if len(password.reveal()) < self._settings.limits.password_minimum:
             return Problem("E-LOGIN-11", 400, new=True)
-        await self._throttle.spend(throttle.sign_up(request.address, self._settings.limits))
-        hashed = await self._passwords.hash(password)
+        budget = throttle.sign_up(request.address, self._settings.limits)
+        attempt = await self._throttle.spend(budget)
+        async with self._unless_full(attempt):
+            hashed = await self._passwords.hash(password)
         user = User(tokens.short(self._mint), name, hashed, self._clock())
         added = await self._stores.users.add(user)
         return user if added else Problem("E-LOGIN-12", 409, new=True)
+
+    @asynccontextmanager
+    async def _unless_full(self, attempt: str) -> AsyncIterator[None]:
+        """An attempt whose password nobody had the time to look at does not count."""
+        try:
+            yield
+        except Unavailable:
+            await self._stores.attempts.release(attempt, "")
+            raise
 
     async def _user(self, browser: Secret) -> User | None:
         """Who is signed in here. A closed account gets no further. OAuth 2.1 §4.1.2."""

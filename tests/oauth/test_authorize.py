@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from catshop.limits import OAuthLimits
 from catshop.oauth.authorize import AT_THE_CLIENT, AUTHORIZE, ON_OUR_PAGE
 from catshop.protocol.http1.messages import Answer
 from tests.oauth.house import (
@@ -309,3 +310,45 @@ async def test_another_user_in_another_tab_ends_the_first_ones_consent(house: Ho
     assert (await visitor.decide(consent)).status == 403
     assert await house.count("oauth_codes") == 0
     assert (await visitor.decide(theirs)).status == 303
+
+
+@pytest.mark.parametrize("length", [2048, 2049])
+async def test_a_state_too_long_to_keep_is_refused_at_the_client(house: House, length: int) -> None:
+    """OAuth 2.1 §4.1.1, §4.1.2.1: it is not given back either."""
+    visitor, client_id = house.visitor(), await house.client()
+    answer = await visitor.authorize(client_id, state="s" * length)
+    location = field_of(answer, "location") or ""
+    if length <= 2048:
+        assert location.startswith(f"{ISSUER}/login")
+        return
+    told = query_of(location)
+    assert told["error"] == "invalid_request"
+    assert "E-AUTHZ-12" in told["error_description"]
+    assert "state" not in told
+    assert await house.count("oauth_requests") == 0
+
+
+class TestParking:
+    """With three requests an address."""
+
+    @pytest.fixture
+    def limits(self) -> OAuthLimits:
+        return OAuthLimits(requests_per_address=3)
+
+    async def test_one_address_leaves_only_so_many_requests(
+        self, house: House, clock: Clock
+    ) -> None:
+        """RFC 6585 §4: whoever is elsewhere is not kept out."""
+        client_id = await house.client()
+        for _ in range(3):
+            assert (await house.visitor().authorize(client_id)).status == 303
+        refused = await house.visitor().authorize(client_id)
+        assert refused.status == 429
+        assert field_of(refused, "retry-after") == "600"
+        assert (field_of(refused, "content-type") or "").startswith("text/html")
+        assert await house.count("oauth_requests") == 3
+        elsewhere = house.visitor()
+        elsewhere.address = "192.0.2.77"
+        assert (await elsewhere.authorize(client_id)).status == 303
+        clock.forward(600)
+        assert (await house.visitor().authorize(client_id)).status == 303

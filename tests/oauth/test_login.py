@@ -124,7 +124,8 @@ async def test_a_form_that_is_not_ours_is_refused(house: House, csrf: str) -> No
     form = {**visitor.hidden(page), "csrf": csrf, "username": "alice", "password": PASSWORD}
     assert (await visitor.post("/login", form)).status == 403
     assert await house.count("oauth_sessions") == 0
-    assert await house.count("oauth_attempts") == 1, "the registration, and no attempt to sign in"
+    told = "the registration, the request, and no attempt to sign in"
+    assert await house.count("oauth_attempts") == 2, told
 
 
 async def test_a_form_of_another_session_is_refused(house: House) -> None:
@@ -183,11 +184,13 @@ async def test_an_unknown_user_costs_as_much_as_a_known_one() -> None:
 
 
 class TestThrottle:
-    """With three failures an account and address, and six an address."""
+    """With three failures an account and address, six an address, and seven an account."""
 
     @pytest.fixture
     def limits(self) -> OAuthLimits:
-        return OAuthLimits(login_failures=3, login_failures_per_address=6)
+        return OAuthLimits(
+            login_failures=3, login_failures_per_address=6, login_failures_per_account=7
+        )
 
     async def test_an_account_waits_after_too_many_failures_even_with_the_right_password(
         self, house: House, clock: Clock
@@ -215,6 +218,57 @@ class TestThrottle:
             await attacker.sign_in(page, "alice", "wrong password")
         visitor, page = await login_page(house)
         visitor.address = "192.0.2.77"
+        assert (await visitor.sign_in(page)).status == 303
+
+    async def test_an_account_is_guessed_at_so_often_from_wherever(
+        self, house: House, clock: Clock
+    ) -> None:
+        """NIST SP 800-63B §5.2.2: L3, the failures of all addresses together."""
+        await house.user()
+        for number in range(7):
+            visitor, page = await login_page(house)
+            visitor.address = f"198.51.100.{number}"
+            answer = await visitor.sign_in(page, "ALICE", "wrong password")
+            assert answer.status == 401
+        visitor.address = "198.51.100.77"
+        assert (await visitor.sign_in(page)).status == 429
+        clock.forward(900)
+        visitor, page = await login_page(house)
+        visitor.address = "198.51.100.77"
+        assert (await visitor.sign_in(page)).status == 303
+
+    async def test_guesses_from_everywhere_do_not_lock_a_user_out_at_home(
+        self, house: House, clock: Clock
+    ) -> None:
+        """OAuth 2.1 §7.7: L4, the address from which the account signed in before."""
+        await house.user()
+        home, page = await login_page(house)
+        assert (await home.sign_in(page)).status == 303
+        clock.forward(29 * 86_400)
+        for number in range(8):
+            attacker, page = await login_page(house)
+            attacker.address = f"198.51.100.{number}"
+            await attacker.sign_in(page, "alice", "wrong password")
+        assert (await attacker.sign_in(page)).status == 429
+        await house.stores.upkeep.sweep(clock())
+        for _ in range(2):
+            home, page = await login_page(house)
+            assert (await home.sign_in(page)).status == 303
+        for _ in range(3):
+            home, page = await login_page(house)
+            assert (await home.sign_in(page, "alice", "wrong password")).status == 401
+        assert (await home.sign_in(page)).status == 429, "what holds for one address still does"
+
+    async def test_a_network_of_version_6_is_one_address(self, house: House) -> None:
+        """NIST SP 800-63B §5.2.2: L3; RFC 4291 §2.5.4: whoever has one address has 2^64."""
+        await house.user()
+        visitor, page = await login_page(house)
+        for number in range(3):
+            visitor.address = f"2001:db8::{number:x}:1"
+            assert (await visitor.sign_in(page, "alice", "wrong password")).status == 401
+        visitor.address = "2001:db8::ffff"
+        assert (await visitor.sign_in(page)).status == 429
+        visitor.address = "2001:db8:0:1::ffff"
         assert (await visitor.sign_in(page)).status == 303
 
     async def test_one_password_against_many_users_is_stopped(self, house: House) -> None:
@@ -573,3 +627,25 @@ async def test_storage_that_is_away_is_a_page_too(house: House) -> None:
     assert (field_of(answer, "content-type") or "").startswith("text/html")
     tried = await house.redeem(client_id, "x")
     assert (tried.status, json_of(tried)["error"]) == (503, "temporarily_unavailable")
+
+
+class TestFullQueue:
+    """With two failures an account, and room for one computation."""
+
+    @pytest.fixture
+    def limits(self) -> OAuthLimits:
+        return OAuthLimits(login_failures=2, hashing_threads=1, hashing_queue=0)
+
+    async def test_an_attempt_that_nobody_had_time_for_does_not_count(self, house: House) -> None:
+        """RFC 9110 §15.6.4: L6. It does not clear the failures before it either."""
+        await house.user()
+        visitor, page = await login_page(house)
+        assert (await visitor.sign_in(page, "alice", "wrong password")).status == 401
+        before = await house.count("oauth_attempts")
+        house.server._browser._passwords._room = 0
+        for _ in range(3):
+            assert (await visitor.sign_in(page)).status == 503
+        assert await house.count("oauth_attempts") == before
+        house.server._browser._passwords._room = 1
+        assert (await visitor.sign_in(page, "alice", "wrong password")).status == 401
+        assert (await visitor.sign_in(page)).status == 429, "the first failure still counts"

@@ -1,0 +1,80 @@
+"""Where authorization requests wait while their user signs in and decides.
+
+Anybody may leave a request here, so only so many are taken from one address, and what is kept of
+each is short. Whoever comes back for one must be the browser that brought it. Next: `browser.py`,
+which shows the pages in between. OAuth 2.1 §4.1.1; RFC 9700 §4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from catshop.kernel import Clock, Secret
+from catshop.limits import OAuthLimits
+from catshop.oauth import tokens
+from catshop.oauth.authorize import Draft, pending
+from catshop.oauth.model import AuthorizationRequest, Client, Refusal
+from catshop.oauth.ports import Stores
+from catshop.oauth.settings import OAuthSettings
+from catshop.oauth.throttle import Budget, Throttle, Throttled, bucket
+from catshop.oauth.tokens import Mint
+from catshop.protocol.http1.errors import HttpError
+
+STRANGER: Final = "catshop-stranger"
+"""Stands for a client whose document nobody has fetched yet. It has no redirect_uri of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A waiting request, in the browser that it belongs to, with the client that made it."""
+
+    request: AuthorizationRequest
+    client: Client
+
+
+def allowance(address: str, limits: OAuthLimits) -> Budget:
+    """How many requests one address may leave here while they last."""
+    return Budget(((bucket("park", address), limits.requests_per_address),), limits.request_seconds)
+
+
+class Parking:
+    """Keeps requests for the browsers that brought them."""
+
+    def __init__(
+        self, settings: OAuthSettings, stores: Stores, *, clock: Clock, mint: Mint
+    ) -> None:
+        self._settings = settings
+        self._stores = stores
+        self._clock = clock
+        self._mint = mint
+        self._throttle = Throttle(stores.attempts, clock, mint)
+
+    async def park(
+        self, draft: Draft, browser: Secret, address: str, refusal: Refusal | None
+    ) -> AuthorizationRequest:
+        """Keep the request, bound to this browser."""
+        await self._admit(address)
+        identifier, now = tokens.short(self._mint), self._clock()
+        waiting = pending(draft, identifier, browser.digest(), now, refusal)
+        await self._stores.requests.park(waiting)
+        return waiting
+
+    async def visit(self, request_id: str, browser: Secret | None) -> tuple[Secret, Visit]:
+        """The waiting request of that id, if it belongs to this browser, which is there then."""
+        waiting = await self._stores.requests.find(request_id, self._clock())
+        if waiting is None:
+            raise HttpError(400, "E-LOGIN-01")
+        if browser is None or browser.digest() != waiting.browser:
+            raise HttpError(403, "E-LOGIN-02")
+        client = await self._stores.clients.find(waiting.client_id)
+        if client is None:
+            raise HttpError(400, "E-LOGIN-01")
+        return browser, Visit(waiting, client)
+
+    async def _admit(self, address: str) -> None:
+        try:
+            await self._throttle.spend(allowance(address, self._settings.limits))
+        except Throttled as wait:
+            retry = ("retry-after", str(wait.retry_after))
+            raise HttpError(429, "E-AUTHZ-11", fields=(retry,)) from None
