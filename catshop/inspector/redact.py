@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
 
 from catshop.kernel import Secret
 
@@ -26,6 +26,12 @@ SECRET_NAMES: Final = frozenset({
 })  # fmt: skip
 """Parameters and JSON members whose text is secret, wherever they stand."""
 
+KEY_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+"""Members of secret keys, in any object with a `kty`. RFC 7518 §6.2.2, §6.3.2, §6.4."""
+
+LAYERS: Final = 3
+"""Percent-encodings within each other that are looked through; what lies deeper is not shown."""
+
 MARK: Final = re.compile(r"‹[0-9a-f]{4}›")
 """What a secret looks like once it is hidden."""
 
@@ -34,8 +40,10 @@ _SCHEMES: Final = re.compile(r"\b(Bearer|DPoP|Basic)(\s+)([A-Za-z0-9._~+/=-]{8,}
 _IN_QUERY: Final = re.compile(rf"(?<![\w-])({_NAMES})(=)([^&;\s\"'<>#]+)", re.IGNORECASE)
 _IN_JSON: Final = re.compile(rf'("(?:{_NAMES})"\s*:\s*)(")((?:[^"\\]|\\.)*)', re.IGNORECASE)
 _SESSION: Final = re.compile(r"(mcp-session-id)([:=]\s*)([!-~]+)", re.IGNORECASE)
-_OURS: Final = re.compile(r"cat_(?:at|rt|ac|cs)_[A-Za-z0-9_.-]{8,}")
-"""What this server issues can be told by its shape: access and refresh tokens, codes, secrets."""
+_IN_KEY: Final = re.compile(r'("(?:d[pq]?|p|qi?|k|r|t)"\s*:\s*)(")((?:[^"\\]|\\.)*)')
+_ENCODED: Final = re.compile(r"(?<==)[^=&;\s\"'<>#]*%[^=&;\s\"'<>#]*")
+_OURS: Final = re.compile(r"cat_(?:at|rt|ac|dc|cs|ra)_[A-Za-z0-9_.-]{8,}")
+"""What this server issues can be told by its shape: tokens, codes, and secrets of clients."""
 _OUR_CODE: Final = re.compile(r"[EW]-[A-Z]+-\d+")
 
 
@@ -110,7 +118,13 @@ class Redactor:
     def document(self, value: object, name: str = "") -> object:
         """A JSON document: its secret members, at any depth, and what its texts hold."""
         if isinstance(value, Mapping):
-            return {self.ours(str(k)): self.document(inner, str(k)) for k, inner in value.items()}
+            hidden = KEY_MEMBERS if "kty" in value else frozenset()
+            return {
+                self.ours(str(k)): self._whole(inner)
+                if k in hidden
+                else self.document(inner, str(k))
+                for k, inner in value.items()
+            }
         if isinstance(value, list | tuple):
             return [self.document(inner, name) for inner in value]
         if isinstance(value, Secret | str):
@@ -119,13 +133,37 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Free text: credentials after their scheme, parameters and members after their names."""
-        for pattern in (_SCHEMES, _IN_QUERY, _IN_JSON, _SESSION):
+        return self._within(text, LAYERS)
+
+    def _within(self, text: str, layers: int) -> str:
+        text = _ENCODED.sub(lambda found: self._encoded(found[0], layers), text)
+        keys = (_IN_KEY,) if '"kty"' in text else ()
+        for pattern in (_SCHEMES, _IN_QUERY, _IN_JSON, _SESSION, *keys):
             text = pattern.sub(lambda found: found[1] + found[2] + self._once(found[3]), text)
         return self.ours(text)
+
+    def _encoded(self, value: str, layers: int) -> str:
+        """A parameter that may hold another address: as it came, unless a secret is in there."""
+        plain = unquote_plus(value)
+        if plain == value:
+            return value
+        if not layers:
+            return self.mark(value)
+        hidden = self._within(plain, layers - 1)
+        if hidden == plain:
+            return value
+        parts = re.split(f"({MARK.pattern})", hidden)
+        return "".join(each if MARK.fullmatch(each) else quote(each, safe="") for each in parts)
 
     def ours(self, text: str) -> str:
         """Any text, without what this server has issued, whatever it stands in."""
         return _OURS.sub(lambda found: self.mark(found[0]), text)
+
+    def _whole(self, value: object) -> str:
+        """A member that is secret whatever it holds."""
+        return self.mark(
+            value if isinstance(value, str) else json.dumps(value, default=self._other)
+        )
 
     def _once(self, found: str) -> str:
         return found if MARK.fullmatch(found) or _OUR_CODE.fullmatch(found) else self.mark(found)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from pathlib import Path
+from urllib.parse import quote_plus
 
 import pytest
 
-from catshop.inspector.redact import MARK, SECRET_NAMES, Redactor, printable
+import catshop
+from catshop.inspector.redact import KEY_MEMBERS, LAYERS, MARK, SECRET_NAMES, Redactor, printable
 from catshop.kernel import Secret
 
 PLANTED = "s3cr3t-Whiskers.9f8e7d6c"
@@ -50,7 +54,10 @@ def test_a_header_field_keeps_its_secret(
 TOKENS = ("cat_at_0123456789abcdefghij-_", "cat_rt_abcdefghij.0123456789-_", "cat_ac_0123456789")
 
 
-@pytest.mark.parametrize("token", [*TOKENS, "cat_cs_0123456789abcdef"])
+MINTED = ("cat_cs_0123456789abcdef", "cat_ra_0123456789abcdef", "cat_dc_0123456789abcdef")
+
+
+@pytest.mark.parametrize("token", [*TOKENS, *MINTED])
 def test_a_secret_of_ours_is_known_by_its_shape_wherever_it_stands(
     redactor: Redactor, token: str
 ) -> None:
@@ -63,6 +70,72 @@ def test_a_secret_of_ours_is_known_by_its_shape_wherever_it_stands(
     assert redactor.document({"query": [token], token: 1}) == {"query": [mark], mark: 1}
     assert redactor.value("arrived", f"Bearer{token}") == f"Bearer{mark}"
     assert redactor.header("authorization", f"Bearer {token}") == f"Bearer {mark}"
+
+
+def test_every_shape_that_is_minted_is_known(redactor: Redactor) -> None:
+    """RFC 6750 §5.3: whatever the source writes as the beginning of a secret."""
+    sources = Path(catshop.__file__).parent.rglob("*.py")
+    beginnings = {
+        begin
+        for each in sources
+        for begin in re.findall(r'Secret\(f"(cat_\w+?_)', each.read_text())
+    }
+    assert len(beginnings) >= 6
+    for begin in beginnings:
+        assert_hidden(redactor.text(f"{begin}{PLANTED}"))
+
+
+@pytest.mark.parametrize("member", sorted(KEY_MEMBERS))
+@pytest.mark.parametrize("held", [PLANTED, [{"r": PLANTED, "d": PLANTED}], {"x": PLANTED}])
+def test_the_private_members_of_a_key_are_hidden(
+    redactor: Redactor, member: str, held: object
+) -> None:
+    """RFC 7518 §6.2.2, §6.3.2, §6.4: also where a registration by mistake sends them."""
+    jwks = {"jwks": {"keys": [{"kty": "RSA", "n": "public", member: held}]}}
+    shown = redactor.body("application/json", json.dumps(jwks).encode())
+    assert_hidden(shown)
+    assert "public" in shown
+    assert_hidden(redactor.value("arrived", jwks))
+
+
+@pytest.mark.parametrize("member", ["d", "p", "q", "dp", "dq", "qi", "k", "r", "t"])
+def test_a_private_key_in_a_text_is_hidden(redactor: Redactor, member: str) -> None:
+    """RFC 7518 §6: as in the text of a tool result, or a parameter."""
+    text = json.dumps({"kty": "EC", member: PLANTED})
+    assert_hidden(redactor.text(text))
+    assert_hidden(redactor.form(f"claims={quote_plus(text)}"))
+    assert_hidden(redactor.body("application/json", json.dumps({"text": text}).encode()))
+
+
+def test_what_is_no_key_keeps_its_short_members(redactor: Redactor) -> None:
+    assert redactor.document({"d": "day", "k": "x"}) == {"d": "day", "k": "x"}
+    assert redactor.text('{"d": "day"}') == '{"d": "day"}'
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 4, 9])
+@pytest.mark.parametrize("name", ["code", "access_token", "client_secret"])
+def test_a_secret_that_is_encoded_in_another_parameter_is_hidden(
+    redactor: Redactor, name: str, times: int
+) -> None:
+    """RFC 3986 §2.1, §2.4: whoever encodes an address in an address hides nothing from a reader."""
+    inner = f"https://a.example/cb?{name}={PLANTED}&state=x"
+    for _ in range(times - 1):
+        inner = f"https://b.example/?next={quote_plus(inner)}"
+    sent = f"a=1&redirect_uri={quote_plus(inner)}&b=2"
+    for shown in (
+        redactor.form(sent),
+        redactor.target(f"/authorize?{sent}"),
+        redactor.header("location", f"https://c.example/?{sent}"),
+    ):
+        assert_hidden(shown)
+        assert (redactor.mark(PLANTED) in shown) == (times <= LAYERS)
+        assert "a=1&redirect_uri=" in shown
+        assert shown.endswith("&b=2")
+
+
+def test_an_encoded_address_without_a_secret_is_shown_as_it_came(redactor: Redactor) -> None:
+    sent = "redirect_uri=http%3a%2F%2F127.0.0.1%3A9%2Fcb%3Fx%3D1&scope=read+write&x=100%"
+    assert redactor.form(sent) == sent
 
 
 @pytest.mark.parametrize(
@@ -91,6 +164,10 @@ def test_a_session_is_shown_as_a_mark(redactor: Redactor) -> None:
         pytest.param("", "cat_at_", "", id="beginnings"),
         pytest.param("", "cat_", "", id="cats"),
         pytest.param("mcp-session-id", " ", "", id="session-and-blanks"),
+        pytest.param("a=", "%25", "3D", id="encodings-in-each-other"),
+        pytest.param("a=%", "25", "", id="one-deep-encoding"),
+        pytest.param("", "=%", "", id="beginnings-of-encodings"),
+        pytest.param('"kty"', '"d":"', "", id="members-of-keys"),
     ],
 )
 def test_four_times_as_much_takes_about_four_times_as_long(
