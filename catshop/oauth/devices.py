@@ -34,6 +34,7 @@ from catshop.oauth.errors import (
 from catshop.oauth.model import Client, Device, DeviceEvent, DeviceState
 from catshop.oauth.pages import Pages, Problem
 from catshop.oauth.parameters import DEVICE_CODE, CodeGrant, Parameters, of_body, of_query
+from catshop.oauth.parking import DEVICE_DONE
 from catshop.oauth.ports import Stores
 from catshop.oauth.settings import OAuthSettings
 from catshop.oauth.throttle import Throttle, Throttled
@@ -48,7 +49,7 @@ LENGTH: Final = 8
 """20^8 codes, of which one address may try a few: RFC 8628 §5.1."""
 
 ENTER: Final = "/device"
-DONE: Final = "/device/done"
+DONE: Final = DEVICE_DONE
 
 
 def user_code(mint: Mint) -> str:

@@ -190,8 +190,13 @@ def refresh_is_for_the_resource(rotation: Rotation) -> Rotation:
 
 
 def scope_is_not_wider(rotation: Rotation) -> Rotation:
-    """The scope may shrink for this access token, never grow. OAuth 2.1 §4.3.1."""
-    asked, held = rotation.asked.scopes, rotation.family.scopes
+    """The scope may shrink for this access token, never grow. OAuth 2.1 §4.3.1.
+
+    What the client's registration no longer names is not granted any more. RFC 7592 §2.2.
+    """
+    asked, held = rotation.asked.scopes, rotation.family.scopes & rotation.client.scopes
+    if not held:
+        raise InvalidScope("E-SCOPE-04", arrived=" ".join(sorted(rotation.family.scopes)))
     if asked is not None and not asked <= held:
         raise InvalidScope("E-SCOPE-03", arrived=" ".join(sorted(asked - held)))
     return replace(rotation, scopes=asked or held)

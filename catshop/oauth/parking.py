@@ -7,7 +7,7 @@ which shows the pages in between. OAuth 2.1 §4.1.1; RFC 9700 §4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from catshop.kernel import Clock, Secret
@@ -16,6 +16,7 @@ from catshop.oauth import tokens
 from catshop.oauth.authorize import Draft, pending
 from catshop.oauth.model import AuthorizationRequest, Client, Refusal
 from catshop.oauth.ports import Stores
+from catshop.oauth.redirects import matches
 from catshop.oauth.settings import OAuthSettings
 from catshop.oauth.throttle import Budget, Throttle, Throttled, bucket
 from catshop.oauth.tokens import Mint
@@ -23,6 +24,9 @@ from catshop.protocol.http1.errors import HttpError
 
 STRANGER: Final = "catshop-stranger"
 """Stands for a client whose document nobody has fetched yet. It has no redirect_uri of its own."""
+
+DEVICE_DONE: Final = "/device/done"
+"""Where the answer to a device's request goes: an address of ours, that no client registers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,22 @@ class Parking:
         if browser is None or browser.digest() != waiting.browser:
             raise HttpError(403, "E-LOGIN-02")
         client = await self._stores.clients.find(waiting.client_id)
-        if client is None:
+        allowed = None if client is None else self._still_allowed(waiting, client)
+        if client is None or allowed is None:
             raise HttpError(400, "E-LOGIN-01")
-        return browser, Visit(waiting, client)
+        return browser, Visit(allowed, client)
+
+    def _still_allowed(
+        self, waiting: AuthorizationRequest, client: Client
+    ) -> AuthorizationRequest | None:
+        """As much of the request as the client may ask for now; None for nothing. RFC 7592 §2.2."""
+        if client.id == STRANGER:
+            return waiting
+        ours = waiting.redirect_uri == self._settings.url(DEVICE_DONE)
+        if not ours and not any(matches(waiting.redirect_uri, uri) for uri in client.redirect_uris):
+            return None
+        scopes = waiting.scopes & client.scopes
+        return replace(waiting, scopes=scopes) if scopes or waiting.refusal else None
 
     async def _admit(self, address: str) -> None:
         try:

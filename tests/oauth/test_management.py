@@ -185,3 +185,40 @@ async def test_a_client_that_changes_while_it_goes_stays_gone(house: House) -> N
     await manage(house, "DELETE", told)
     assert not await house.stores.registrations.change(client)
     assert await house.count("oauth_clients") == 0
+
+
+OTHER = "http://127.0.0.1:9999/other"
+
+
+@pytest.mark.parametrize(
+    ("changes", "scope"),
+    [
+        pytest.param({"redirect_uris": [OTHER]}, "read", id="another address"),
+        pytest.param({"scope": "read"}, "write", id="none of the scopes"),
+    ],
+)
+async def test_a_request_that_the_client_may_no_longer_make_is_over(
+    house: House, changes: Told, scope: str
+) -> None:
+    """RFC 7592 §2.2; OAuth 2.1 §4.1.2.1: nothing goes to an address that is not registered."""
+    await house.user()
+    told, visitor = await registered(house), house.visitor()
+    page = await visitor.follow(await visitor.authorize(told["client_id"], scope=scope))
+    page = await visitor.follow(await visitor.sign_in(page))
+    assert (await manage(house, "PUT", told, **back(told, **changes))).status == 200
+    answer = await visitor.decide(page)
+    assert (answer.status, field_of(answer, "location")) == (400, None)
+    assert await house.count("oauth_codes") == 0
+
+
+async def test_a_scope_that_the_client_has_given_up_is_not_granted_again(house: House) -> None:
+    """RFC 7592 §2.2; OAuth 2.1 §4.3.1: at consent, and at every refresh."""
+    await house.user()
+    told, visitor = await registered(house), house.visitor()
+    granted = await house.tokens(told["client_id"])
+    page = await visitor.follow(await visitor.authorize(told["client_id"]))
+    page = await visitor.follow(await visitor.sign_in(page))
+    assert (await manage(house, "PUT", told, **back(told, scope="read"))).status == 200
+    assert (await visitor.decide(page)).status == 403, "write was not asked for, as it is now"
+    answer = await house.refresh(told["client_id"], granted["refresh_token"])
+    assert json_of(answer)["scope"] == "read"
