@@ -15,7 +15,7 @@ from catshop.app import House
 from catshop.cli.options import ConfigOption, DatabaseOption, configured, in_house
 from catshop.kernel import Secret
 
-app = typer.Typer(help="Add, list and remove accounts.", no_args_is_help=True)
+app = typer.Typer(help="Add, list, switch off and remove accounts.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="2 to 30 letters, digits, - and _.")]
 FromStdin = Annotated[
@@ -65,6 +65,28 @@ def remove(name: Name, *, database: DatabaseOption = None, config: ConfigOption 
 
 
 @app.command()
+def disable(name: Name, *, database: DatabaseOption = None, config: ConfigOption = None) -> None:
+    """Switch an account off: nobody signs in to it, and its tokens are refused."""
+
+    async def ask(house: House) -> None:
+        await house.administration.disable_user(name)
+
+    in_house(configured(database=database, config=config), ask)
+    typer.echo(f"{name} is switched off.", err=True)
+
+
+@app.command()
+def enable(name: Name, *, database: DatabaseOption = None, config: ConfigOption = None) -> None:
+    """Switch an account on again."""
+
+    async def ask(house: House) -> None:
+        await house.administration.enable_user(name)
+
+    in_house(configured(database=database, config=config), ask)
+    typer.echo(f"{name} can sign in again.", err=True)
+
+
+@app.command()
 def password(
     name: Name,
     *,
@@ -85,5 +107,8 @@ def password(
 def _password(*, from_stdin: bool) -> Secret:
     """The password, from the pipe or typed twice."""
     if from_stdin:
-        return Secret(sys.stdin.readline().rstrip("\r\n"))
+        try:
+            return Secret(sys.stdin.readline().rstrip("\r\n"))
+        except UnicodeDecodeError as error:
+            raise typer.BadParameter(f"The password is no {error.encoding} text.") from None
     return Secret(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))

@@ -77,8 +77,15 @@ class Administration:
 
     async def disable_user(self, name: str) -> None:
         """Switch an account off; its tokens are refused from now on."""
+        user, now = await self._user(name), self.clock()
+        await self.stores.users.disable(user.id, now)
+        held = await self.stores.grants.all(now)
+        self.stores.notices.ended(*{one.family.id for one in held if one.family.user_id == user.id})
+
+    async def enable_user(self, name: str) -> None:
+        """Switch an account on again, with the grants that have not expired meanwhile."""
         user = await self._user(name)
-        await self.stores.users.disable(user.id, self.clock())
+        await self.stores.users.enable(user.id)
 
     async def add_client(
         self, metadata: clients.Metadata, serves: str | None = None

@@ -114,6 +114,10 @@ class Users(Protocol):
         """Switch the account off. Tokens of a disabled user are refused by whoever reads them."""
         ...
 
+    async def enable(self, user_id: str) -> bool:
+        """Switch the account on again; False when it was not off."""
+        ...
+
 
 class Clients(Protocol):
     """Registered clients."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -135,3 +136,26 @@ def test_files_of_the_shop_are_for_their_owner_alone(cli: Command, tmp_path: Pat
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
     assert {"catshop.db", "catshop.db.key"} <= modes.keys()
     assert set(modes.values()) == {0o600}
+
+
+def test_an_account_is_switched_off_and_on_again(cli: Command) -> None:
+    """The list says which it is; somebody unknown is no account."""
+    add(cli)
+    assert cli("user", "disable", "alice").status == 0
+    assert cli("user", "list").out.endswith("\tdisabled\n")
+    assert cli("user", "enable", "alice").status == 0
+    assert cli("user", "list").out.endswith("\tactive\n")
+    for command in ("disable", "enable"):
+        assert "(nobody)" in cli("user", command, "nobody").err
+
+
+def test_a_password_that_is_no_text_is_refused_in_one_line(
+    cli: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be decoded cannot be typed at the sign-in page either."""
+    raw = io.TextIOWrapper(io.BytesIO(b"\xff\xfe whiskers\n"), encoding="utf-8", errors="strict")
+    monkeypatch.setattr(io, "StringIO", lambda _: raw)
+    said = cli("user", "add", "alice", "--password-stdin")
+    assert said.status == 2
+    assert "The password is no utf-8 text." in said.err
+    assert "Traceback" not in said.err

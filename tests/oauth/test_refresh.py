@@ -258,13 +258,11 @@ async def test_a_changed_password_ends_every_grant(house: House, client_id: str)
     assert json_of(answer)["error"] == "invalid_grant"
 
 
-async def test_a_closed_account_ends_every_grant(
-    house: House, client_id: str, clock: Clock
-) -> None:
-    """OAuth 2.1 §4.3.3: F9."""
+async def test_a_closed_account_ends_every_grant(house: House, client_id: str) -> None:
+    """OAuth 2.1 §4.3.3: F9. A token that was taken a moment ago is refused at once."""
     granted = await house.tokens(client_id)
+    await house.call(granted["access_token"])
     await house.administration.disable_user("alice")
-    clock.forward(5)
     assert not await house.is_good(granted["access_token"])
     answer = await house.refresh(client_id, granted["refresh_token"])
     assert json_of(answer)["error"] == "invalid_grant"

@@ -101,3 +101,17 @@ class Users:
             )
 
         return await self.database.write(work)
+
+    async def enable(self, user_id: str) -> bool:
+        """See the port."""
+
+        def work(statements: Statements) -> bool:
+            return bool(
+                statements.run(
+                    "UPDATE oauth_users SET disabled_at = NULL"
+                    " WHERE id = ? AND disabled_at IS NOT NULL",
+                    user_id,
+                )
+            )
+
+        return await self.database.write(work)
