@@ -10,25 +10,47 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote_plus, urlsplit
 
 from catshop.oauth.errors import InvalidRedirectUri, InvalidRequest
 
 LENGTH: Final = 2048
 """Characters of one redirect_uri; browsers take no longer address with certainty."""
 
-CLEAN: Final = re.compile(r"[!$%&'()+,\-./0-9:;=?@A-Z\[\]_a-z~]+")
+CLEAN: Final = re.compile(r"(?:[!$&'()+,\-./0-9:;=?@A-Z\[\]_a-z~]|%[0-9A-Fa-f]{2})+")
 """RFC 3986 §2, without `#` (OAuth 2.1 §2.3) and without `*`, which some read as a wildcard."""
+
+AUTHORITY: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-]+)(?::[1-9][0-9]{0,4})?")
+"""Host and port as everybody reads them: no encoding, no zone, no future kind. RFC 3986 §3.2.2."""
+
+ODD_PORT: Final = re.compile(r":(?:0[0-9]*)?\Z")
+"""A port that is missing, or that begins with a zero. RFC 3986 §6.2.3."""
+
+LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?")
+"""Letters, digits and hyphens between two dots of a name. RFC 1123 §2.1."""
+
+NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+"""A last label that makes a browser read the whole host as an IPv4 address."""
+
+NAME: Final = 253
+"""Characters of a host name. RFC 1035 §2.3.4."""
 
 PRIVATE: Final = re.compile(r"[a-z][a-z0-9+\-]*(?:\.[a-z0-9+\-]+)+")
 """A private-use scheme: a reversed domain name. RFC 8252 §7.1."""
+
+SLASH: Final = re.compile(r"/|%2f|%5c", re.IGNORECASE)
+"""What one reader or another takes for the end of a path segment."""
+
+ANSWERED: Final = frozenset({"code", "state", "iss", "error", "error_description", "error_uri"})
+"""Members of our answer: each is there once, and from us. OAuth 2.1 §4.1.2; RFC 9207 §2."""
 
 DOTS: Final = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
 """A path segment that a browser would resolve away. RFC 3986 §5.2.4."""
 
 LOOPBACK: Final = re.compile(
-    r"(http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::([0-9]{1,5}))?([/?].*)?"
+    r"(http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::([1-9][0-9]{0,4}))?([/?].*)?"
 )
 """An address of the user's own machine: origin without port, port, the rest. RFC 8252 §7.3."""
 
@@ -41,9 +63,9 @@ def registrable(uri: object) -> str:
     if not isinstance(uri, str) or len(uri) > LENGTH or not CLEAN.fullmatch(uri):
         raise InvalidRedirectUri("E-REG-03", arrived=str(uri))
     parts = _split(uri)
-    if parts is None or any(DOTS.fullmatch(segment) for segment in parts.path.split("/")):
+    if parts is None or _has_dots(parts.path) or _names(parts.query) & ANSWERED:
         raise InvalidRedirectUri("E-REG-03", arrived=uri)
-    if not (_is_https(parts) or is_loopback(uri) or _is_private(parts)):
+    if not (parts.scheme == "https" or is_loopback(uri) or _is_private(parts)):
         raise InvalidRedirectUri("E-REG-04", arrived=uri)
     return uri
 
@@ -86,7 +108,7 @@ def is_public_page(uri: object) -> bool:
     if not isinstance(uri, str) or len(uri) > LENGTH or not CLEAN.fullmatch(uri):
         return False
     parts = _split(uri)
-    if parts is None or not _is_https(parts):
+    if parts is None or parts.scheme != "https":
         return False
     labels = (parts.hostname or "").rstrip(".").split(".")
     return len(labels) > 1 and labels[-1] not in OURS_ALONE and labels[-1][:1].isalpha()
@@ -99,20 +121,43 @@ def destination(uri: str) -> str:
 
 
 def _split(uri: str) -> SplitResult | None:
+    """The parts, unless somebody else could take another host or port from it."""
     try:
         parts = urlsplit(uri)
-        port = parts.port
+        _ = parts.port  # raises when it is no port
     except ValueError:
         return None
-    return None if port == 0 or "@" in parts.netloc or parts.netloc.endswith(":") else parts
+    if parts.scheme != "https":
+        return None if "@" in parts.netloc or ODD_PORT.search(parts.netloc) else parts
+    found = AUTHORITY.fullmatch(parts.netloc)
+    return parts if found and _is_host(found[1]) else None
+
+
+def _is_host(text: str) -> bool:
+    """Whether it is a name of plain labels, or an address in its usual form."""
+    labels = text.split(".")
+    try:
+        if text.startswith("["):
+            return bool(IPv6Address(text[1:-1]))
+        if NUMBER.fullmatch(labels[-1]):
+            return bool(IPv4Address(text))
+    except ValueError:
+        return False
+    return len(text) <= NAME and all(LABEL.fullmatch(label) for label in labels)
+
+
+def _has_dots(path: str) -> bool:
+    return any(DOTS.fullmatch(segment) for segment in SLASH.split(path))
+
+
+def _names(query: str) -> frozenset[str]:
+    """The names in a query, decoded, whatever separates them."""
+    pairs = re.split("[&;]", query)
+    return frozenset(unquote_plus(pair.partition("=")[0]).strip().lower() for pair in pairs)
 
 
 def _is_port(text: str | None) -> bool:
     return text is None or 0 < int(text) < 65536
-
-
-def _is_https(parts: SplitResult) -> bool:
-    return parts.scheme == "https" and bool(parts.hostname)
 
 
 def _is_private(parts: SplitResult) -> bool:
