@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final, get_type_hints
 from urllib.parse import urlsplit
 
-from catshop.conversions import CONVERTERS, Backend, Era, TokenFormat
+from catshop.conversions import CONVERTERS, Backend, Era, TokenFormat, bounded
 from catshop.limits import Limits
 
 DEFAULT: Final = "default"
@@ -272,9 +272,12 @@ def _build(found: _Found) -> Config:
 def _convert(name: str, raw: object, origin: str) -> object:
     convert, wanted = CONVERTERS[_kinds()[name]]
     try:
-        return convert(raw)
-    except (ValueError, TypeError, KeyError):
+        value = convert(raw)
+    except (ValueError, TypeError, KeyError, OverflowError):
         raise ConfigError(f"{origin}: {name} must be {wanted}, not {raw!r}") from None
+    if "." in name and isinstance(value, int | float) and (bound := bounded(name, value)):
+        raise ConfigError(f"{origin}: {name} must be {bound}, not {raw!r}")
+    return value
 
 
 def _refuse_a_bad_issuer(config: Config) -> None:

@@ -1,7 +1,9 @@
 """What a setting may be: from the text of a flag or a variable, or a value of TOML, to its type.
 
 One converter a type, and the words in which a value is asked for. A setting of a new kind needs a
-line in the table and nothing else. Pure; `config.py` says which setting has which type.
+line in the table and nothing else. A number has bounds as well, which follow from its name: no
+setting may let the shop start and fail at its first request. Pure; `config.py` says which setting
+has which type.
 """
 
 from __future__ import annotations
@@ -85,3 +87,33 @@ CONVERTERS: Final[Mapping[Any, tuple[Callable[[Any], object], str]]] = {
     TokenFormat: (lambda raw: TokenFormat(_text(raw)), "opaque or jwt"),
 }
 """Type of a setting -> its converter, and what is asked for."""
+
+TEN_YEARS: Final = 10 * 365 * 86_400
+"""The longest time, in seconds, that is worth setting; moments have a last one."""
+
+MOST: Final = 2**53 - 1
+"""The largest count: what every database and JSON can hold."""
+
+MAY_BE_NOTHING: Final = frozenset(
+    {
+        "http.body_grace_seconds", "http.body_rate", "http.idle_seconds", "http.linger_seconds",
+        "http.drain_seconds", "http.chunk_extensions", "session.retry_milliseconds",
+        "oauth.refresh_grace_seconds", "oauth.key_lead_seconds", "oauth.token_cache_seconds",
+        "oauth.known_address_seconds", "oauth.password_minimum", "oauth.hashing_queue",
+        "storage.busy_seconds", "storage.read_busy_seconds", "shop.repeat_seconds",
+        "fetch.waiting", "fetch.shortest_seconds", "fetch.longest_seconds",
+        "fetch.key_grace_seconds", "task.poll_milliseconds", "skill.ttl_milliseconds",
+    }
+)  # fmt: skip
+"""Numbers that have a meaning when they are 0; without the others something would stand still."""
+
+
+def bounded(name: str, number: float) -> str | None:
+    """What is asked for instead, where the number of that name cannot be this one."""
+    if not number and name not in MAY_BE_NOTHING:
+        return "more than 0"
+    if name.endswith("milliseconds"):
+        return None if number <= TEN_YEARS * 1000 else f"at most {TEN_YEARS * 1000}, ten years"
+    if name.endswith("seconds"):
+        return None if number <= TEN_YEARS else f"at most {TEN_YEARS}, ten years"
+    return None if number <= MOST else f"at most {MOST}"

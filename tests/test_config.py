@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from catshop.config import Config, ConfigError, from_process, load
-from catshop.conversions import Backend, Era
+from catshop.conversions import MAY_BE_NOTHING, TEN_YEARS, Backend, Era
 from catshop.limits import Limits
 
 
@@ -172,6 +172,42 @@ def test_a_value_that_cannot_be_meant_is_refused_with_its_source(
     with pytest.raises(ConfigError) as caught:
         load(**{kind: wrong})
     assert told in str(caught.value)
+
+
+NUMBERS = [each.name for each in load().settings() if "." in each.name]
+
+
+@pytest.mark.parametrize("name", [name for name in NUMBERS if name.endswith("seconds")])
+def test_a_time_longer_than_ten_years_is_refused_by_name(name: str) -> None:
+    """Moments have a last one: a time beyond it would fail at the first request, not here."""
+    with pytest.raises(ConfigError, match=f"{name} must be at most"):
+        load(flags={name: "999999999999999"})
+    limit = TEN_YEARS * (1000 if name.endswith("milliseconds") else 1)
+    assert load(flags={name: limit})
+
+
+@pytest.mark.parametrize("name", [name for name in NUMBERS if not name.endswith("seconds")])
+def test_a_count_that_nothing_can_hold_is_refused_by_name(name: str) -> None:
+    """Whatever is counted is compared with it in the database, too."""
+    with pytest.raises(ConfigError, match=f"{name} must be at most"):
+        load(flags={name: 10**19})
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_nothing_is_refused_where_it_has_no_meaning(name: str) -> None:
+    """Without a thread to hash in, or a pause in a loop, the shop would start and stand still."""
+    if name in MAY_BE_NOTHING:
+        assert load(flags={name: 0})
+        return
+    with pytest.raises(ConfigError, match=f"{name} must be more than 0, not 0"):
+        load(flags={name: 0})
+
+
+def test_every_number_that_may_be_nothing_is_there() -> None:
+    assert set(NUMBERS) >= MAY_BE_NOTHING
+    told = "CATSHOP_OAUTH_HASHING_THREADS: oauth.hashing_threads must be more than 0, not '0'"
+    with pytest.raises(ConfigError, match=told):
+        load(environ={"CATSHOP_OAUTH_HASHING_THREADS": "0"})
 
 
 @pytest.mark.parametrize("word", ["on", "true", "YES", "1"])

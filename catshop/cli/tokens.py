@@ -20,6 +20,7 @@ from catshop.cli.options import (
     configured,
     in_house,
 )
+from catshop.conversions import TEN_YEARS
 from catshop.kernel import Secret
 from catshop.oauth.scopes import parse
 
@@ -31,7 +32,9 @@ def issue(
     user: Annotated[str, typer.Option(help="Whose token it is.")],
     *,
     scope: Annotated[str, typer.Option(help="Scopes, separated by spaces.")] = "read",
-    ttl: Annotated[int | None, typer.Option(help="Seconds until it expires.", min=1)] = None,
+    ttl: Annotated[
+        int | None, typer.Option(help="Seconds until it expires.", min=1, max=TEN_YEARS)
+    ] = None,
     create_user: Annotated[
         bool, typer.Option("--create-user", help="Open the account if there is none.")
     ] = False,

@@ -89,6 +89,19 @@ def test_issue_prints_the_token_and_nothing_else(cli: Command) -> None:
     assert re.fullmatch(r"cat_at_[\w-]{43}\n", said.out)
 
 
+@pytest.mark.parametrize("seconds", ["315360001", "99999999999999"])
+def test_a_token_that_would_outlast_everything_is_refused_in_a_line(
+    cli: Command, seconds: str
+) -> None:
+    """Moments have a last one; a command that was called wrongly says how to call it."""
+    add(cli)
+    said = cli("token", "issue", "--user", "alice", "--ttl", seconds)
+    assert (said.status, said.out) == (2, "")
+    assert "'--ttl'" in said.err
+    assert "315360000" in said.err
+    assert "Traceback" not in said.err
+
+
 def test_the_list_of_tokens_tells_everything_but_the_tokens(cli: Command, tmp_path: Path) -> None:
     """A000-9: id, user, client, scopes, audience, expiry; the file itself holds only hashes."""
     add(cli)
