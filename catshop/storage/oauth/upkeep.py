@@ -89,11 +89,12 @@ class Upkeep:
         def before(seconds: float) -> int:
             return milliseconds(now - timedelta(seconds=seconds))
 
+        limits = self.limits
         return MappingProxyType(
             {
                 **dict.fromkeys(AT_ONCE, before(0)),
                 **dict.fromkeys(AN_HOUR_LATER, before(3600)),
-                ATTEMPTS: before(max(3600, self.limits.login_window_seconds)),
-                CLIENTS: before(self.limits.unused_client_seconds),
+                ATTEMPTS: before(max(3600, limits.login_window_seconds, limits.request_seconds)),
+                CLIENTS: before(limits.unused_client_seconds),
             }
         )
