@@ -131,7 +131,8 @@ class Administration:
         )
         token = AccessToken("", minted.access_id, family.id, scopes, now, until)
         access = minted.hashed(token, family)
-        await self.stores.grants.issue(Issue(family, access, None, at=now))
+        if not await self.stores.grants.issue(Issue(family, access, None, at=now)):
+            raise Mistake("E-LOGIN-13", name)
         return minted.text(access, family), access
 
     async def tokens(self) -> Sequence[Presented]:

@@ -25,6 +25,7 @@ from catshop.oauth.errors import (
     AccessDenied,
     AuthorizationPending,
     ExpiredToken,
+    InvalidClient,
     InvalidGrant,
     InvalidScope,
     SlowDown,
@@ -160,7 +161,8 @@ class Devices:
             expires_at=now + timedelta(seconds=limits.device_seconds),
             interval=limits.device_interval_seconds,
         )
-        await self._stores.devices.begin(device)
+        if not await self._stores.devices.begin(device):
+            raise InvalidClient("E-TOKEN-03", arrived=client.id)
         return {
             "device_code": secret.reveal(),
             "user_code": shown(code),

@@ -30,6 +30,7 @@ from catshop.oauth.checks import settle
 from catshop.oauth.client_auth import ClientAuthentication
 from catshop.oauth.documents import ClientDocuments
 from catshop.oauth.errors import (
+    InvalidClient,
     InvalidGrant,
     OAuthError,
     TemporarilyUnavailable,
@@ -271,8 +272,8 @@ class AuthorizationServer:
         minted = await self._minted(tokens.short(self._mint))
         asking = client_credentials.Asking(asked, client, self._settings.resource)
         decision = client_credentials.decide(asking, minted, self._lifetimes())
-        if isinstance(decision, Issue):
-            await self._stores.grants.issue(decision)
+        if isinstance(decision, Issue) and not await self._stores.grants.issue(decision):
+            raise InvalidClient("E-TOKEN-03", arrived=client.id)
         return self._settle(decision, minted)
 
     def _settle(self, decision: Decision, minted: Minted) -> Answer:

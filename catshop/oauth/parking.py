@@ -61,7 +61,8 @@ class Parking:
         await self._admit(address)
         identifier, now = tokens.short(self._mint), self._clock()
         waiting = pending(draft, identifier, browser.digest(), now, refusal)
-        await self._stores.requests.park(waiting)
+        if not await self._stores.requests.park(waiting):
+            raise HttpError(400, "E-AUTHZ-02")
         return waiting
 
     async def visit(self, request_id: str, browser: Secret | None) -> tuple[Secret, Visit]:

@@ -154,8 +154,8 @@ class Registrations(Protocol):
 class Requests(Protocol):
     """Authorization requests that wait for their user."""
 
-    async def park(self, request: AuthorizationRequest) -> None:
-        """Keep the request until it is decided or expires."""
+    async def park(self, request: AuthorizationRequest) -> bool:
+        """Keep the request until it is decided or expires; False when its client is gone."""
         ...
 
     async def find(self, request_id: str, now: datetime) -> AuthorizationRequest | None:
@@ -165,7 +165,8 @@ class Requests(Protocol):
     async def approve(self, request_id: str, code: Code) -> bool:
         """Decide the request and keep its code; False, and no code, when it was decided before.
 
-        However many ask together, one is told True. OAuth 2.1 §4.1.2.
+        The same when its client or the user is gone. However many ask together, one is told True.
+        OAuth 2.1 §4.1.2.
         """
         ...
 
@@ -177,8 +178,11 @@ class Requests(Protocol):
 class Devices(Protocol):
     """Devices that wait for their users."""
 
-    async def begin(self, device: Device) -> None:
-        """Keep the device until it expires, and a while longer, so that it is told so."""
+    async def begin(self, device: Device) -> bool:
+        """Keep the device until it expires, and a while longer, so that it is told so.
+
+        False, and nothing kept, when its client is gone.
+        """
         ...
 
     async def typed(self, user_code: str, now: datetime) -> Device | None:
@@ -235,8 +239,8 @@ class Grants(Protocol):
         """
         ...
 
-    async def issue(self, issue: Issue) -> None:
-        """Begin a family without a code."""
+    async def issue(self, issue: Issue) -> bool:
+        """Begin a family without a code; False, and nothing begun, when client or user is gone."""
         ...
 
     async def find(self, access: str) -> Presented | None:

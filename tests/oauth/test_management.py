@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from catshop.kernel import Secret
+from catshop.oauth.model import Client
+from catshop.oauth.parameters import DEVICE_CODE
+from catshop.oauth.ports import Stores
 from catshop.protocol.http1.messages import Answer
 from tests.oauth.house import CALLBACK, ISSUER, House, field_of, json_of, request_of
 from tests.oauth.keys import public_set
@@ -222,3 +226,42 @@ async def test_a_scope_that_the_client_has_given_up_is_not_granted_again(house: 
     assert (await visitor.decide(page)).status == 403, "write was not asked for, as it is now"
     answer = await house.refresh(told["client_id"], granted["refresh_token"])
     assert json_of(answer)["scope"] == "read"
+
+
+@dataclass(frozen=True, slots=True)
+class Vanishing:
+    """The real clients, each of which is removed as soon as somebody has found it."""
+
+    stores: Stores
+
+    async def find(self, client_id: str) -> Client | None:
+        found = await self.stores.clients.find(client_id)
+        await self.stores.registrations.remove(client_id)
+        return found
+
+    async def add(self, client: Client) -> None:
+        await self.stores.clients.add(client)
+
+    async def put(self, client: Client) -> None:
+        await self.stores.clients.put(client)
+
+
+async def test_a_client_that_is_removed_while_it_asks_is_refused(house: House) -> None:
+    """RFC 7592 §2.3; OAuth 2.1 §3.2.4, §4.1.2.1: a page, or 401 invalid_client."""
+    stores = replace(house.stores, clients=Vanishing(house.stores))
+    haste = House(house.settings, stores, house.database, house.clock)
+    page = await haste.visitor().authorize(await house.client())
+    assert (page.status, field_of(page, "location")) == (400, None)
+    device = await house.client(grant_types=[DEVICE_CODE], redirect_uris=[])
+    answer = await haste.post("/device_authorization", {"client_id": device})
+    assert (answer.status, json_of(answer)["error"]) == (401, "invalid_client")
+    machine = json_of(
+        await house.register(
+            grant_types=["client_credentials"],
+            redirect_uris=[],
+            token_endpoint_auth_method="client_secret_post",
+        )
+    )
+    proof = {name: machine[name] for name in ("client_id", "client_secret")}
+    answer = await haste.post("/token", {"grant_type": "client_credentials", **proof})
+    assert (answer.status, json_of(answer)["error"]) == (401, "invalid_client")

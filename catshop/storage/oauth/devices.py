@@ -28,10 +28,12 @@ class Devices:
 
     database: Database
 
-    async def begin(self, device: Device) -> None:
+    async def begin(self, device: Device) -> bool:
         """See the port."""
 
-        def work(statements: Statements) -> None:
+        def work(statements: Statements) -> bool:
+            if not rows.has_client(statements, device.client_id):
+                return False
             statements.run(
                 "INSERT INTO oauth_devices (id, hash, user_code, client_id, code_challenge, scopes,"
                 " resource, created_at, expires_at, pause, state)"
@@ -48,8 +50,9 @@ class Devices:
                 device.interval,
                 device.state,
             )
+            return True
 
-        await self.database.write(work)
+        return await self.database.write(work)
 
     async def typed(self, user_code: str, now: datetime) -> Device | None:
         """See the port."""

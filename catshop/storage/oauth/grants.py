@@ -79,14 +79,20 @@ class Grants:
 
         return await self.database.write(work)
 
-    async def issue(self, issue: Issue) -> None:
+    async def issue(self, issue: Issue) -> bool:
         """See the port."""
 
-        def work(statements: Statements) -> None:
-            _add_family(statements, issue.family)
-            _add_tokens(statements, issue)
+        def work(statements: Statements) -> bool:
+            family = issue.family
+            there = rows.has_client(statements, family.client_id)
+            if family.user_id is not None:
+                there = there and rows.has_user(statements, family.user_id)
+            if there:
+                _add_family(statements, family)
+                _add_tokens(statements, issue)
+            return there
 
-        await self.database.write(work)
+        return await self.database.write(work)
 
     async def find(self, access: str) -> Presented | None:
         """See the port. One statement, because every call of a tool asks this."""

@@ -23,11 +23,13 @@ class Requests:
 
     database: Database
 
-    async def park(self, request: AuthorizationRequest) -> None:
+    async def park(self, request: AuthorizationRequest) -> bool:
         """See the port."""
 
-        def work(statements: Statements) -> None:
+        def work(statements: Statements) -> bool:
             refusal = request.refusal
+            if not rows.has_client(statements, request.client_id):
+                return False
             statements.run(
                 "INSERT INTO oauth_requests (id, browser, client_id, redirect_uri, state,"
                 " code_challenge, scopes, resource, error, error_description, created_at,"
@@ -45,8 +47,9 @@ class Requests:
                 milliseconds(request.created_at),
                 milliseconds(request.expires_at),
             )
+            return True
 
-        await self.database.write(work)
+        return await self.database.write(work)
 
     async def find(self, request_id: str, now: datetime) -> AuthorizationRequest | None:
         """See the port."""
@@ -61,6 +64,8 @@ class Requests:
         """The request goes and the code comes in one transaction, or neither."""
 
         def work(statements: Statements) -> bool:
+            if not rows.has_user(statements, code.user_id):
+                return False
             if statements.one(DECIDE, request_id) is None:
                 return False
             statements.run(

@@ -27,7 +27,17 @@ from catshop.oauth.model import (
     SigningKey,
     User,
 )
-from catshop.storage.database import Row, Value, moment
+from catshop.storage.database import Row, Statements, Value, moment
+
+
+def has_client(statements: Statements, client_id: str) -> bool:
+    """Whether the client that a new row refers to is still there."""
+    return statements.one("SELECT 1 FROM oauth_clients WHERE id = ?", client_id) is not None
+
+
+def has_user(statements: Statements, user_id: str) -> bool:
+    """Whether the account that a new row refers to is still there."""
+    return statements.one("SELECT 1 FROM oauth_users WHERE id = ?", user_id) is not None
 
 
 def words(scopes: Iterable[str]) -> str:

@@ -554,3 +554,19 @@ async def test_what_has_expired_is_swept_and_what_is_needed_stays(
     await stores.clients.add(replace(CLIENT, id="c2"))
     await stores.upkeep.sweep(NOW + timedelta(days=30))
     assert await stores.clients.find("c2") is None
+
+
+async def test_nothing_is_kept_for_a_client_or_a_user_that_is_gone(
+    stores: Stores, database: Database
+) -> None:
+    """`Requests.park`, `Requests.approve`, `Devices.begin`, `Grants.issue`: RFC 7592 §2.3."""
+    assert not await stores.requests.park(replace(WAITING, client_id="gone"))
+    assert not await stores.devices.begin(replace(DEVICE, client_id="gone"))
+    for changed in ({"client_id": "gone"}, {"user_id": "gone"}):
+        told = issue("f1")
+        assert not await stores.grants.issue(replace(told, family=replace(told.family, **changed)))
+    assert await stores.requests.park(WAITING)
+    assert not await stores.requests.approve(WAITING.id, replace(CODE, user_id="gone"))
+    for table in ("oauth_devices", "oauth_families", "oauth_access_tokens", "oauth_codes"):
+        assert await count(database, table) == 0
+    assert await count(database, "oauth_requests") == 1
