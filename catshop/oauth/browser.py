@@ -11,11 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import wraps
 from typing import Final
-from urllib.parse import quote, urlencode
 
 from catshop.kernel import Clock, Kind, Secret, Trace, Unavailable, Verdict
 from catshop.oauth import redirects, throttle, tokens
@@ -28,13 +26,11 @@ from catshop.oauth.authorize import (
     location,
     may_return_at_once,
     silent,
-    state_is_short,
     state_of,
 )
 from catshop.oauth.checks import examine, report
 from catshop.oauth.documents import ClientDocuments
 from catshop.oauth.errors import AccessDenied, OAuthError, plain
-from catshop.oauth.metadata import AUTHORIZE
 from catshop.oauth.model import AuthorizationRequest, BrowserSession, Client, Refusal, User
 from catshop.oauth.pages import Pages, Problem
 from catshop.oauth.parameters import Parameters, Query, of_body, of_query
@@ -114,7 +110,7 @@ class Browser:
         signed_in = browser and await self._stores.sessions.find(browser.digest(), self._clock())
         client_id = sent.one("client_id") or ""
         if not signed_in and self._documents.is_strange(client_id):
-            return await self._sign_in_first(request, sent, browser)
+            return await self._park(request, await self._parking.unread(sent), browser)
         known = await self._documents.meet(client_id, request.address)
         draft = Draft(sent, known or NOBODY, self._settings)
         draft, findings = examine(ON_OUR_PAGE, draft)
@@ -150,6 +146,8 @@ class Browser:
     async def login(self, request: Request) -> Answer:
         """Sign in or sign up, and go on to consent in a browser with a new name."""
         sent = await of_body(request, self._settings.limits.form)
+        if await self._is_older_than_session(request, sent):
+            return self._on("/consent", (await self._visit(request, sent))[1].request.id)
         browser, visit = await self._posted(request, sent, SIGN_IN)
         outcome = await self._account(request, sent)
         if isinstance(outcome, Problem):
@@ -221,22 +219,6 @@ class Browser:
             return sent
         return sent.joined(await of_body(request, self._settings.limits.form, Query.ALLOWED))
 
-    async def _sign_in_first(
-        self, request: Request, sent: Parameters, browser: Secret | None
-    ) -> Answer:
-        """Nothing is fetched for strangers: the request waits at its own address until sign-in.
-
-        MCP 2026-07-28 basic/authorization/security-considerations
-        §client-id-metadata-document-security.
-        """
-        now = self._clock()
-        stranger = Client(STRANGER, "an application", (), (), frozenset(), now)
-        draft = state_is_short(Draft(sent, stranger, self._settings))
-        await self._stores.clients.add(stranger)
-        query = urlencode(sent.pairs, quote_via=quote)
-        again = replace(draft, redirect_uri=self._settings.url(f"{AUTHORIZE}?{query}"))
-        return await self._park(request, again, browser)
-
     async def _come_back(self, waiting: AuthorizationRequest) -> Answer:
         """The request again, now that somebody has signed in."""
         if not await self._stores.requests.dismiss(waiting.id):
@@ -261,11 +243,22 @@ class Browser:
         """The waiting request that `req` names, and the browser that it belongs to."""
         return await self._parking.visit(sent.one("req") or "", self._browser(request))
 
-    async def _posted(self, request: Request, sent: Parameters, form: str) -> tuple[Secret, Visit]:
-        """The same for a form, whose token shows that it came from our page. OAuth 2.1 §7.9."""
-        browser, token = self._browser(request), sent.one("csrf") or ""
+    def _is_ours(self, browser: Secret | None, sent: Parameters, form: str) -> bool:
+        """Whether a page of ours in this browser had this form. OAuth 2.1 §7.9."""
         bound = (browser.digest() if browser else "", sent.one("req") or "", form)
-        if browser is None or not self._signatures.is_form_token(token, *bound):
+        return self._signatures.is_form_token(sent.one("csrf") or "", *bound)
+
+    async def _is_older_than_session(self, request: Request, sent: Parameters) -> bool:
+        """Whether another tab has signed in, and so has renamed the browser, since this page."""
+        browser = self._browser(request)
+        if browser is None or self._is_ours(browser, sent, SIGN_IN):
+            return False
+        return await self._stores.sessions.find(browser.digest(), self._clock()) is not None
+
+    async def _posted(self, request: Request, sent: Parameters, form: str) -> tuple[Secret, Visit]:
+        """The request that a form of ours is about."""
+        browser = self._browser(request)
+        if browser is None or not self._is_ours(browser, sent, form):
             self._trace.check("form.token", Verdict.NO)
             raise HttpError(403, "E-LOGIN-03")
         self._trace.check("form.token", Verdict.OK)
@@ -336,25 +329,20 @@ class Browser:
     async def _approve(
         self, waiting: AuthorizationRequest, user: User, granted: frozenset[str]
     ) -> Answer:
-        secret, lifetime = tokens.mint_code(self._mint), self._code_lifetime()
+        secret, now = tokens.mint_code(self._mint), self._clock()
+        lifetime = (now, now + timedelta(seconds=self._settings.limits.code_seconds))
         code = code_for(waiting, user, granted, secret.digest(), lifetime)
         if not await self._stores.requests.approve(waiting.id, code):
             raise HttpError(400, "E-LOGIN-01")
         self._trace.check("consent.given", Verdict.OK)
-        members = {"code": secret.reveal()}
-        return self._redirect(
-            location(waiting.redirect_uri, self._settings.issuer, waiting.state, **members)
-        )
-
-    def _code_lifetime(self) -> tuple[datetime, datetime]:
-        now = self._clock()
-        return now, now + timedelta(seconds=self._settings.limits.code_seconds)
+        target = (waiting.redirect_uri, self._settings.issuer, waiting.state)
+        return self._redirect(location(*target, code=secret.reveal()))
 
     async def _return_refusal(self, waiting: AuthorizationRequest, refusal: Refusal) -> Answer:
         if not await self._stores.requests.dismiss(waiting.id):
             raise HttpError(400, "E-LOGIN-01")
-        target = (waiting.redirect_uri, waiting.state)
-        return self._back(*target, refusal.error, refusal.description)
+        told = (refusal.error, refusal.description)
+        return self._back(waiting.redirect_uri, waiting.state, *told)
 
     def _back(self, redirect_uri: str, state: str | None, error: str, description: str) -> Answer:
         """Tell the client of an error. OAuth 2.1 §4.1.2.1; RFC 9207 §2."""

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Final
+from urllib.parse import quote, urlencode
 
 from catshop.kernel import Clock, Secret
 from catshop.limits import OAuthLimits
 from catshop.oauth import tokens
-from catshop.oauth.authorize import Draft, pending
+from catshop.oauth.authorize import Draft, pending, state_is_short
+from catshop.oauth.metadata import AUTHORIZE
 from catshop.oauth.model import AuthorizationRequest, Client, Refusal
+from catshop.oauth.parameters import Parameters
 from catshop.oauth.ports import Stores
 from catshop.oauth.redirects import matches
 from catshop.oauth.settings import OAuthSettings
@@ -64,6 +67,18 @@ class Parking:
         if not await self._stores.requests.park(waiting):
             raise HttpError(400, "E-AUTHZ-02")
         return waiting
+
+    async def unread(self, sent: Parameters) -> Draft:
+        """Nothing is fetched for strangers: the request waits at its own address until sign-in.
+
+        MCP 2026-07-28 basic/authorization/security-considerations
+        §client-id-metadata-document-security.
+        """
+        stranger = Client(STRANGER, "an application", (), (), frozenset(), self._clock())
+        draft = state_is_short(Draft(sent, stranger, self._settings))
+        await self._stores.clients.add(stranger)
+        query = urlencode(sent.pairs, quote_via=quote)
+        return replace(draft, redirect_uri=self._settings.url(f"{AUTHORIZE}?{query}"))
 
     async def visit(self, request_id: str, browser: Secret | None) -> tuple[Secret, Visit]:
         """The waiting request of that id, if it belongs to this browser, which is there then."""

@@ -649,3 +649,16 @@ class TestFullQueue:
         house.server._browser._passwords._room = 1
         assert (await visitor.sign_in(page, "alice", "wrong password")).status == 401
         assert (await visitor.sign_in(page)).status == 429, "the first failure still counts"
+
+
+async def test_the_second_of_two_tabs_goes_on_to_consent(house: House) -> None:
+    """OAuth 2.1 §7.9: the form is of the browser before it signed in, the request came along."""
+    await house.user()
+    visitor, client_id = house.visitor(), await house.client()
+    pages = [await visitor.follow(await visitor.authorize(client_id)) for _ in range(2)]
+    assert (await visitor.sign_in(pages[0])).status == 303
+    answer = await visitor.sign_in(pages[1], "alice", "whatever is typed")
+    assert (field_of(answer, "location") or "").startswith(f"{house.settings.issuer}/consent?req=")
+    assert field_of(answer, "set-cookie") is None
+    assert await house.count("oauth_sessions") == 1
+    assert (await visitor.decide(await visitor.follow(answer))).status == 303
