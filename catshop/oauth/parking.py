@@ -21,7 +21,7 @@ from catshop.oauth.parameters import Parameters
 from catshop.oauth.ports import Stores
 from catshop.oauth.redirects import matches
 from catshop.oauth.settings import OAuthSettings
-from catshop.oauth.throttle import Budget, Throttle, Throttled, bucket
+from catshop.oauth.throttle import Budget, Throttle, Throttled, bucket, network
 from catshop.oauth.tokens import Mint
 from catshop.protocol.http1.errors import HttpError
 
@@ -42,7 +42,8 @@ class Visit:
 
 def allowance(address: str, limits: OAuthLimits) -> Budget:
     """How many requests one address may leave here while they last."""
-    return Budget(((bucket("park", address), limits.requests_per_address),), limits.request_seconds)
+    here = bucket("park", network(address))
+    return Budget(((here, limits.requests_per_address),), limits.request_seconds)
 
 
 class Parking:

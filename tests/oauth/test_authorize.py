@@ -350,5 +350,9 @@ class TestParking:
         elsewhere = house.visitor()
         elsewhere.address = "192.0.2.77"
         assert (await elsewhere.authorize(client_id)).status == 303
+        for host in range(4):
+            elsewhere.address = f"2001:db8::{host}"
+            answer = await elsewhere.authorize(client_id)
+        assert answer.status == 429, "a /64 is one address"
         clock.forward(600)
         assert (await house.visitor().authorize(client_id)).status == 303
