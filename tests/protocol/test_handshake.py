@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -383,36 +382,29 @@ async def test_draining_ends_the_streams() -> None:
 @pytest.mark.parametrize("name", ["progress", "echo"])
 async def test_a_connection_serves_on_after_a_stream(name: str) -> None:
     """RFC 9112 §9.3: nobody said that it would close."""
-    async with hosting(Fixture().build()) as host, one_connection(host) as client:
-        session = await host.open()
-        for _ in range(2):
-            response = await client.post(host.url, json=call_body(name), headers=session)
-            assert response.status_code == 200
-            assert "connection" not in response.headers
-
-
-@asynccontextmanager
-async def one_connection(host: Hosting) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client that has a single connection and never opens another."""
-    accept = {"Accept": "application/json, text/event-stream"}
-    limits = httpx2.Limits(max_connections=1)
-    async with httpx2.AsyncClient(headers=accept, limits=limits) as client:
-        await client.get(host.url)
-        yield client
-        assert host.server.connections <= 2
-
-
-async def test_a_session_whose_streams_are_over_expires_like_any_other() -> None:
-    """Z13: nobody reads what has ended."""
-    limits = Limits(session=replace(SessionLimits(), idle_seconds=0, streams=3))
     async with hosting(Fixture().build()) as host:
+        session = await host.open()
+        async with started(host, session, call_body(name)) as response:
+            for _ in range(3):
+                await response.rest()
+                assert (response.status, response.fields.get("connection")) == (200, None)
+                accept = "application/json, text/event-stream"
+                fields = {"Accept": accept, "Content-Type": "application/json", **session}
+                await response.again(host.url, "POST", fields, call_body(name))
+
+
+async def test_streams_that_are_over_hold_neither_their_session_nor_their_place() -> None:
+    """Z13: nobody reads what has ended, and the oldest of it is forgotten."""
+    limits = Limits(session=replace(SessionLimits(), streams=3))
+    async with hosting(Fixture().build(), limits) as host:
         session = await host.open()
         for _ in range(5):
             async with started(host, session, call_body("progress")) as response:
                 await response.rest()
         found = host.sessions.find((session["Mcp-Session-Id"],), principal("alice"))
         assert not found.log.read
-    assert limits.session.streams == 3
+        async with listen(host, session, **{"Last-Event-ID": "1-1"}) as forgotten:
+            assert forgotten.status == 410
 
 
 @pytest.mark.parametrize("version", ["2025-11-25", "2025-06-18"])

@@ -35,6 +35,14 @@ class Reading:
         self.status = head.status_code
         self.fields = {name.decode(): value.decode() for name, value in head.headers}
 
+    async def again(
+        self, url: str, method: str, headers: Mapping[str, str], body: object = None
+    ) -> None:
+        """Send another request on the same connection, whose last answer was read to its end."""
+        self._connection.start_next_cycle()
+        await self._stream.send(_octets(self._connection, url, method, headers, body))
+        await self.begin()
+
     async def next(self) -> ServerEvent:
         """The next event of the stream; EOFError when it has ended."""
         while not self._waiting:
@@ -92,11 +100,19 @@ async def _request(
     url: str, method: str, headers: Mapping[str, str], body: object
 ) -> AsyncIterator[tuple[SocketStream, h11.Connection]]:
     parts = urlsplit(url)
-    content = b"" if body is None else json.dumps(body).encode()
-    fields = {"Host": parts.netloc, "Content-Length": str(len(content)), **headers}
     connection = h11.Connection(h11.CLIENT)
     async with await anyio.connect_tcp(str(parts.hostname), parts.port or 80) as stream:
-        request = h11.Request(method=method, target=parts.path, headers=list(fields.items()))
-        for event in (request, h11.Data(data=content), h11.EndOfMessage()):
-            await stream.send(connection.send(event) or b"")
+        await stream.send(_octets(connection, url, method, headers, body))
         yield stream, connection
+
+
+def _octets(
+    connection: h11.Connection, url: str, method: str, headers: Mapping[str, str], body: object
+) -> bytes:
+    """The request as it is sent."""
+    parts = urlsplit(url)
+    content = b"" if body is None else json.dumps(body).encode()
+    fields = {"Host": parts.netloc, "Content-Length": str(len(content)), **headers}
+    request = h11.Request(method=method, target=parts.path, headers=list(fields.items()))
+    events = (request, h11.Data(data=content), h11.EndOfMessage())
+    return b"".join(connection.send(event) or b"" for event in events)
