@@ -15,6 +15,7 @@ import typer
 
 from catshop.app import House
 from catshop.cli.options import ConfigOption, DatabaseOption, configured, in_house
+from catshop.oauth import strict
 
 app = typer.Typer(help="Add, list and remove applications.", no_args_is_help=True)
 
@@ -95,6 +96,6 @@ def remove(
 def _keys(file: Path) -> object:
     """What the file holds; whether it is a set of public keys, registration says."""
     try:
-        return json.loads(file.read_text("utf-8"))
+        return strict.members(file.read_bytes())
     except ValueError as error:
-        raise typer.BadParameter(f"{file} is no JSON: {error}") from None
+        raise typer.BadParameter(f"{file} is no JSON object: {error}") from None

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.oauth.keys import public_set
 
 if TYPE_CHECKING:
@@ -61,3 +63,13 @@ def test_what_cannot_be_added_or_found_is_told_with_what_to_do(cli: Command) -> 
     said = cli("client", "add", "Robot", "--method", "private_key_jwt", "--jwks", "keys.json")
     assert (said.status, said.out) == (2, "")
     assert "no JSON" in said.err
+
+
+@pytest.mark.parametrize("text", [r'{"keys":[{"kid":"\ud800"}]}', '{"keys":[],"x":1e999}', "[]"])
+def test_the_operators_own_file_is_read_as_strictly_as_a_strangers(cli: Command, text: str) -> None:
+    """RFC 8259 §6, RFC 8259 §8.2: what could not be written again is not kept."""
+    Path("keys.json").write_text(text, "utf-8")
+    said = cli("client", "add", "Robot", "--method", "private_key_jwt", "--jwks", "keys.json")
+    assert said.status == 2
+    assert "keys.json is no JSON object" in said.err
+    assert cli("client", "list").out == ""
