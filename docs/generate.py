@@ -1,8 +1,8 @@
 """Write the pages of docs/reference that a command can print; `--check` only compares.
 
 `make fix` writes them, `make check` compares. Each page has one source: the dataclasses of
-`limits.py` and `config.py`, the catalogue of refusals, the record of the official suite. Nothing
-there is typed twice.
+`limits.py` and `config.py`, the catalogue of refusals, the record of the official suite, the marks
+of the tests. Nothing there is typed twice.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from catshop.catalogue import catalogue
 from catshop.config import Setting, load
+from tests.oauth.cases import ROWS, TESTS, held
 
 REFERENCE: Final = Path(__file__).parent / "reference"
 SUITE_RECORD: Final = Path(__file__).parent.parent / "conformance/expected.json"
@@ -120,6 +121,29 @@ def conformance() -> str:
     )
 
 
+def oauth_cases() -> str:
+    """Every row of the table of OAuth cases, with the tests that hold it."""
+    tests: dict[str, list[tuple[str, str, str]]] = {}
+    for each in held():
+        file = each.path.relative_to(TESTS.parent).as_posix()
+        cells = (each.row, each.holds, f"[{each.test}](../../{file})")
+        tests.setdefault(each.row, []).append(cells)
+    return page(
+        "OAuth cases",
+        "Every way to ask the authorization server and the resource server that has one right\n"
+        "answer, every attack among them, and the test that holds it. The row is part of the id of "
+        'the\ntest: `make test ARGS="-k A5"` runs those of row A5.',
+        *(
+            f"## {title}\n\n"
+            + table(
+                ("row", "what holds", "test"),
+                [line for row in rows.split() for line in tests.get(row, [(row, "", "")])],
+            )
+            for title, rows in ROWS.items()
+        ),
+    )
+
+
 def judged(scenario: dict[str, Any] | None) -> str:
     """A cell: how many checks succeed, of how many, when that is not all of them."""
     if scenario is None:
@@ -169,6 +193,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "conformance.md": conformance,
     "errors.md": errors,
     "limits.md": limits,
+    "oauth-cases.md": oauth_cases,
 }
 
 if __name__ == "__main__":

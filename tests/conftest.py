@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.oauth.cases import name_after_rows
+
 settings.register_profile(
     "catshop",
     derandomize=True,  # the same examples in every run: a red build is red again
@@ -18,3 +20,15 @@ settings.load_profile("catshop")
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """The event loop that this run of the test uses."""
     return str(request.param)
+
+
+@pytest.fixture(autouse=True)
+def rows_held() -> str:
+    """The rows of the table of OAuth cases that the test holds; see tests/oauth/cases.py."""
+    return ""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that holds rows of that table carries them in its id."""
+    name_after_rows(metafunc)
