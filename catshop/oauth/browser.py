@@ -9,8 +9,8 @@ the request is ignored: storage has it. OAuth 2.1 §4.1, §7; RFC 9700 §4.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import wraps
 from typing import Final
@@ -149,16 +149,12 @@ class Browser:
         if await self._is_older_than_session(request, sent):
             return self._on("/consent", (await self._visit(request, sent))[1].request.id)
         browser, visit = await self._posted(request, sent, SIGN_IN)
-        outcome = await self._account(request, sent)
-        if isinstance(outcome, Problem):
-            request.notes["code"] = outcome.code
-            return self._login_form(browser, visit, outcome)
-        now, fresh = self._clock(), Secret(self._mint())
-        ends = now + timedelta(seconds=self._settings.limits.session_seconds)
-        session = BrowserSession(fresh.digest(), outcome.id, now, ends)
-        await self._stores.sessions.sign_in(session, browser.digest())
-        self._trace.note(Kind.STATE, "session.begin", user=outcome.name)
-        return self._on("/consent", visit.request.id, fresh)
+        entered = await self._account(request, sent, browser)
+        if isinstance(entered, Problem):
+            request.notes["code"] = entered.code
+            return self._login_form(browser, visit, entered)
+        self._trace.note(Kind.STATE, "session.begin", user=sent.one("username"))
+        return self._on("/consent", visit.request.id, entered)
 
     @page
     async def show_consent(self, request: Request) -> Answer:
@@ -264,35 +260,43 @@ class Browser:
         self._trace.check("form.token", Verdict.OK)
         return await self._visit(request, sent)
 
-    async def _account(self, request: Request, sent: Parameters) -> User | Problem:
-        """The user that signs in or up with this form, or what to tell them."""
+    async def _account(
+        self, request: Request, sent: Parameters, browser: Secret
+    ) -> Secret | Problem:
+        """The new name of a browser in which somebody has signed in or up, or what to tell them."""
         name = sent.one("username") or ""
         password = sent.secret("password") or Secret("")
         if len(password.reveal()) > self._settings.limits.password_length:
             return Problem("E-LOGIN-07", 400)
         try:
             if sent.one("action") == SIGN_UP:
-                return await self._sign_up(request, name, password)
-            return await self._sign_in(request, name, password)
+                return await self._sign_up(request, name, password, browser)
+            return await self._sign_in(request, name, password, browser)
         except Throttled as wait:
             return Problem("E-LOGIN-06", 429, fields=(("retry-after", str(wait.retry_after)),))
 
-    async def _sign_in(self, request: Request, name: str, password: Secret) -> User | Problem:
+    async def _sign_in(
+        self, request: Request, name: str, password: Secret, browser: Secret
+    ) -> Secret | Problem:
         """One answer for a wrong password, an unknown name and a closed account, in one time."""
         budget = throttle.sign_in(name, request.address, self._settings.limits)
-        attempt = await self._throttle.spend(budget)
-        user = await self._stores.users.by_name(name) if USERNAME.fullmatch(name) else None
-        async with self._unless_full(attempt):
+        async with self._throttle.spending(budget) as attempt:
+            user = await self._stores.users.by_name(name) if USERNAME.fullmatch(name) else None
             matches = await self._passwords.matches(password, user.password_hash if user else None)
-        if user is None or not matches or not user.active:
-            self._trace.check("login.password", Verdict.NO)
-            challenge = ("www-authenticate", 'Form realm="Cat Shop"')
-            return Problem("E-LOGIN-05", 401, fields=(challenge,))
-        self._trace.check("login.password", Verdict.OK)
-        await self._throttle.refund(attempt, budget)
-        return user
+            if user is None or not matches or not user.active:
+                self._trace.check("login.password", Verdict.NO)
+                challenge = ("www-authenticate", 'Form realm="Cat Shop"')
+                return Problem("E-LOGIN-05", 401, fields=(challenge,))
+            self._trace.check("login.password", Verdict.OK)
+            fresh = Secret(self._mint())
+            await self._stores.sessions.sign_in(self._session(fresh, user), browser.digest())
+        with suppress(Unavailable):  # the session stands, and can be told of only now
+            await self._throttle.refund(attempt, budget)
+        return fresh
 
-    async def _sign_up(self, request: Request, name: str, password: Secret) -> User | Problem:
+    async def _sign_up(
+        self, request: Request, name: str, password: Secret, browser: Secret
+    ) -> Secret | Problem:
         """A new account, when its name is free and allowed and its password long enough."""
         if self._settings.signup is SignUp.CLOSED:
             return Problem("E-LOGIN-09", 403)
@@ -301,21 +305,18 @@ class Browser:
         if len(password.reveal()) < self._settings.limits.password_minimum:
             return Problem("E-LOGIN-11", 400, new=True)
         budget = throttle.sign_up(request.address, self._settings.limits)
-        attempt = await self._throttle.spend(budget)
-        async with self._unless_full(attempt):
+        async with self._throttle.spending(budget):
             hashed = await self._passwords.hash(password)
-        user = User(tokens.short(self._mint), name, hashed, self._clock())
-        added = await self._stores.users.add(user)
-        return user if added else Problem("E-LOGIN-12", 409, new=True)
+            user = User(tokens.short(self._mint), name, hashed, self._clock())
+            fresh = Secret(self._mint())
+            session = self._session(fresh, user)
+            added = await self._stores.sessions.sign_up(user, session, browser.digest())
+        return fresh if added else Problem("E-LOGIN-12", 409, new=True)
 
-    @asynccontextmanager
-    async def _unless_full(self, attempt: str) -> AsyncIterator[None]:
-        """An attempt whose password nobody had the time to look at does not count."""
-        try:
-            yield
-        except Unavailable:
-            await self._stores.attempts.release(attempt, "")
-            raise
+    def _session(self, browser: Secret, user: User) -> BrowserSession:
+        """What begins for the user in the browser that is called so from now on."""
+        now, lasts = self._clock(), timedelta(seconds=self._settings.limits.session_seconds)
+        return BrowserSession(browser.digest(), user.id, now, now + lasts)
 
     async def _user(self, browser: Secret) -> User | None:
         """Who is signed in here. A closed account gets no further. OAuth 2.1 §4.1.2."""

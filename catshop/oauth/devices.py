@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -147,7 +148,6 @@ class Devices:
             raise InvalidScope("E-SCOPE-04", arrived=sent.one("scope") or "no scope")
         resource = audience.resolve(sent.all("resource"), self._settings.resource)
         limits, now = self._settings.limits, self._clock()
-        await self._admit(address)
         secret, code = Secret(f"cat_dc_{self._mint()}"), user_code(self._mint)
         device = Device(
             id=tokens.short(self._mint),
@@ -161,7 +161,9 @@ class Devices:
             expires_at=now + timedelta(seconds=limits.device_seconds),
             interval=limits.device_interval_seconds,
         )
-        if not await self._stores.devices.begin(device):
+        async with self._admitted(address):
+            begun = await self._stores.devices.begin(device)
+        if not begun:
             raise InvalidClient("E-TOKEN-03", arrived=client.id)
         return {
             "device_code": secret.reveal(),
@@ -236,10 +238,12 @@ class Devices:
             raise HttpError(400, "E-DEVICE-07")
         return self._pages.device_done(approved=code is not None)
 
-    async def _admit(self, address: str) -> None:
+    @asynccontextmanager
+    async def _admitted(self, address: str) -> AsyncIterator[None]:
         """Let only so many devices begin from one address. RFC 8628 §5.1."""
         try:
-            await self._throttle.spend(throttle.devices(address, self._settings.limits))
+            async with self._throttle.spending(throttle.devices(address, self._settings.limits)):
+                yield
         except Throttled as wait:
             retry = ("retry-after", str(wait.retry_after))
             raise TemporarilyUnavailable("E-DEVICE-08", status=429, fields=(retry,)) from None

@@ -134,18 +134,18 @@ class ClientDocuments:
     async def meet(self, client_id: str, visitor: str) -> Client | None:
         """The client as it describes itself now, kept for those who ask for it by its id.
 
-        From one visitor's address, so many new ones are met as may register.
+        From one visitor's address, so many new ones are met as may register. RFC 7591 §5.
         """
         if not is_address(client_id):
             return await self._registered.find(client_id)
-        if self.is_strange(client_id):
-            await self._admit(visitor)
+        if not self.is_strange(client_id):
+            return await self._met(client_id)
         try:
-            client = await self._read(address(client_id, self._reach))
-        except FetchFailed as failure:
-            raise InvalidRequest(failure.code, arrived=failure.arrived) from None
-        await self._registered.put(client)
-        return client
+            async with self._throttle.spending(throttle.registration(visitor, self._limits)):
+                return await self._met(client_id)
+        except Throttled as wait:
+            retry = ("retry-after", str(wait.retry_after))
+            raise HttpError(429, "E-REG-12", fields=(retry,)) from None
 
     async def add(self, client: Client) -> None:
         """See the port."""
@@ -168,13 +168,14 @@ class ClientDocuments:
         except FetchFailed:
             return None
 
-    async def _admit(self, visitor: str) -> None:
-        """RFC 7591 §5."""
+    async def _met(self, client_id: str) -> Client:
+        """The client as its document describes it now, kept as it is."""
         try:
-            await self._throttle.spend(throttle.registration(visitor, self._limits))
-        except Throttled as wait:
-            retry = ("retry-after", str(wait.retry_after))
-            raise HttpError(429, "E-REG-12", fields=(retry,)) from None
+            client = await self._read(address(client_id, self._reach))
+        except FetchFailed as failure:
+            raise InvalidRequest(failure.code, arrived=failure.arrived) from None
+        await self._registered.put(client)
+        return client
 
     async def _read(self, url: str) -> Client:
         found = await self._documents.get(url, self._ask)

@@ -8,7 +8,8 @@ RFC 7009; RFC 8414; RFC 9728.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import wraps
@@ -185,8 +186,8 @@ class AuthorizationServer:
         client = clients.accept(asked, f"cat_{tokens.short(self._mint)}", self._clock())
         client, secret = clients.armed(client, self._mint)
         client, handle = self._management.entrusted(client)
-        await self._admit(request)
-        await self._stores.clients.add(client)
+        async with self._admitted(request):
+            await self._stores.clients.add(client)
         self._trace.note(Kind.STATE, "client.registered", client_id=client.id)
         return json_answer(201, {**clients.answer(client, secret), **handle}, NO_STORE)
 
@@ -294,12 +295,13 @@ class AuthorizationServer:
     def _lifetimes(self) -> Lifetimes:
         return Lifetimes(self._clock(), self._settings.limits)
 
-    async def _admit(self, request: Request) -> None:
+    @asynccontextmanager
+    async def _admitted(self, request: Request) -> AsyncIterator[None]:
         """Let only so many registrations through from one address. RFC 7591 §5."""
+        budget = throttle.registration(request.address, self._settings.limits)
         try:
-            await self._throttle.spend(
-                throttle.registration(request.address, self._settings.limits)
-            )
+            async with self._throttle.spending(budget):
+                yield
         except Throttled as wait:
             retry = ("retry-after", str(wait.retry_after))
             raise TemporarilyUnavailable("E-REG-12", status=429, fields=(retry,)) from None

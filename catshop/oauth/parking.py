@@ -62,10 +62,15 @@ class Parking:
         self, draft: Draft, browser: Secret, address: str, refusal: Refusal | None
     ) -> AuthorizationRequest:
         """Keep the request, bound to this browser."""
-        await self._admit(address)
         identifier, now = tokens.short(self._mint), self._clock()
         waiting = pending(draft, identifier, browser.digest(), now, refusal)
-        if not await self._stores.requests.park(waiting):
+        try:
+            async with self._throttle.spending(allowance(address, self._settings.limits)):
+                kept = await self._stores.requests.park(waiting)
+        except Throttled as wait:
+            retry = ("retry-after", str(wait.retry_after))
+            raise HttpError(429, "E-AUTHZ-11", fields=(retry,)) from None
+        if not kept:
             raise HttpError(400, "E-AUTHZ-02")
         return waiting
 
@@ -105,10 +110,3 @@ class Parking:
             return None
         scopes = waiting.scopes & client.scopes
         return replace(waiting, scopes=scopes) if scopes or waiting.refusal else None
-
-    async def _admit(self, address: str) -> None:
-        try:
-            await self._throttle.spend(allowance(address, self._settings.limits))
-        except Throttled as wait:
-            retry = ("retry-after", str(wait.retry_after))
-            raise HttpError(429, "E-AUTHZ-11", fields=(retry,)) from None

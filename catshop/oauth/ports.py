@@ -197,7 +197,7 @@ class Devices(Protocol):
         ...
 
     async def poll(self, device_code: str, now: datetime) -> Device | None:
-        """The device of that hash as it was, and note that it has asked.
+        """The device of that hash as it was, and note that it has asked, if it has to ask again.
 
         Its interval grows by five seconds when it asks too early. RFC 8628 §3.5.
         """
@@ -211,6 +211,13 @@ class Sessions(Protocol):
         """Begin the session, end the one of `previous`, and hand over its waiting requests.
 
         In one transaction, so that the old cookie is worth nothing once the new one exists.
+        """
+        ...
+
+    async def sign_up(self, user: User, session: BrowserSession, previous: str) -> bool:
+        """The same for a new account, which is there with its session or not at all.
+
+        False, and nothing begun, when the name is taken; of many at once one wins it.
         """
         ...
 

@@ -9,12 +9,14 @@ one. Nothing here knows what is tried. NIST SP 800-63B §5.2.2; OAuth 2.1 §7.7.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Address, ip_address, ip_network
 from math import ceil
 
-from catshop.kernel import Clock
+from catshop.kernel import Clock, Unavailable
 from catshop.limits import OAuthLimits
 from catshop.oauth.ports import Attempts
 from catshop.oauth.tokens import Mint, short
@@ -126,6 +128,20 @@ class Throttle:
         if full is not None:
             raise _throttled(full + window - now)
         return name
+
+    @asynccontextmanager
+    async def spending(self, budget: Budget) -> AsyncIterator[str]:
+        """The same, for what is done inside: what storage or a queue kept from it does not count.
+
+        Whoever is told to come back later must not find the door shut for having come.
+        """
+        attempt = await self.spend(budget)
+        try:
+            yield attempt
+        except Unavailable:
+            with suppress(Unavailable):
+                await self._attempts.release(attempt, "")
+            raise
 
     async def look(self, budget: Budget) -> None:
         """`Throttled` when a bucket is full; nothing is noted, so success costs nothing."""

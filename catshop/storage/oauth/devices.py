@@ -17,9 +17,12 @@ from catshop.storage.oauth import rows
 POLLED: Final = """
     UPDATE oauth_devices SET
     pause = CASE WHEN polled_at + pause * 1000 > ? THEN pause + 5 ELSE pause END, polled_at = ?
-    WHERE hash = ?
+    WHERE hash = ? AND state = ?
 """
-"""RFC 8628 §3.5: who asks too early waits five seconds longer from then on."""
+"""RFC 8628 §3.5: who asks too early waits five seconds longer from then on.
+
+Once the user has decided, the next question is the last, and may have to be asked again at once.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Devices:
         def work(statements: Statements) -> Device | None:
             row = statements.one("SELECT * FROM oauth_devices WHERE hash = ?", device_code)
             at = milliseconds(now)
-            statements.run(POLLED, at, at, device_code)
+            statements.run(POLLED, at, at, device_code, DeviceState.PENDING)
             return rows.device(row) if row else None
 
         return await self.database.write(work)

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from catshop.oauth.model import BrowserSession, User
 from catshop.storage.database import Database, Statements, milliseconds
-from catshop.storage.oauth import rows
+from catshop.storage.oauth import rows, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +23,18 @@ class Sessions:
     async def sign_in(self, session: BrowserSession, previous: str) -> None:
         """See the port."""
 
-        def work(statements: Statements) -> None:
-            statements.run("DELETE FROM oauth_sessions WHERE browser = ?", previous)
-            statements.run(
-                "INSERT INTO oauth_sessions (browser, user_id, created_at, expires_at)"
-                " VALUES (?, ?, ?, ?)",
-                session.browser,
-                session.user_id,
-                milliseconds(session.created_at),
-                milliseconds(session.expires_at),
-            )
-            statements.run(
-                "UPDATE oauth_requests SET browser = ? WHERE browser = ?", session.browser, previous
-            )
+        await self.database.write(lambda statements: _begin(statements, session, previous))
 
-        await self.database.write(work)
+    async def sign_up(self, user: User, session: BrowserSession, previous: str) -> bool:
+        """See the port."""
+
+        def work(statements: Statements) -> bool:
+            if not users.insert(statements, user):
+                return False
+            _begin(statements, session, previous)
+            return True
+
+        return await self.database.write(work)
 
     async def find(self, browser: str, now: datetime) -> tuple[BrowserSession, User] | None:
         """See the port."""
@@ -51,3 +48,18 @@ class Sessions:
         session = rows.session(row)
         owner = await self.database.one("SELECT * FROM oauth_users WHERE id = ?", session.user_id)
         return (session, rows.user(owner)) if owner else None
+
+
+def _begin(statements: Statements, session: BrowserSession, previous: str) -> None:
+    """The browser is called otherwise from now on."""
+    statements.run("DELETE FROM oauth_sessions WHERE browser = ?", previous)
+    statements.run(
+        "INSERT INTO oauth_sessions (browser, user_id, created_at, expires_at) VALUES (?, ?, ?, ?)",
+        session.browser,
+        session.user_id,
+        milliseconds(session.created_at),
+        milliseconds(session.expires_at),
+    )
+    statements.run(
+        "UPDATE oauth_requests SET browser = ? WHERE browser = ?", session.browser, previous
+    )

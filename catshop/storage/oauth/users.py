@@ -22,23 +22,8 @@ class Users:
     database: Database
 
     async def add(self, user: User) -> bool:
-        """The unique name decides, in one statement."""
-
-        def work(statements: Statements) -> bool:
-            return bool(
-                statements.run(
-                    "INSERT INTO oauth_users"
-                    " (id, name, folded_name, password_hash, created_at, disabled_at)"
-                    " VALUES (?, ?, ?, ?, ?, NULL) ON CONFLICT (folded_name) DO NOTHING",
-                    user.id,
-                    user.name,
-                    user.name.casefold(),
-                    user.password_hash,
-                    milliseconds(user.created_at),
-                )
-            )
-
-        return await self.database.write(work)
+        """See the port."""
+        return await self.database.write(lambda statements: insert(statements, user))
 
     async def by_name(self, name: str) -> User | None:
         """See the port."""
@@ -115,3 +100,19 @@ class Users:
             )
 
         return await self.database.write(work)
+
+
+def insert(statements: Statements, user: User) -> bool:
+    """Whether the account was added: the unique name decides, in one statement."""
+    return bool(
+        statements.run(
+            "INSERT INTO oauth_users"
+            " (id, name, folded_name, password_hash, created_at, disabled_at)"
+            " VALUES (?, ?, ?, ?, ?, NULL) ON CONFLICT (folded_name) DO NOTHING",
+            user.id,
+            user.name,
+            user.name.casefold(),
+            user.password_hash,
+            milliseconds(user.created_at),
+        )
+    )

@@ -248,6 +248,29 @@ async def test_a_sign_in_takes_the_waiting_requests_along_and_ends_the_old_sessi
     assert moved.browser == "b2"
 
 
+async def test_a_new_account_and_its_session_begin_together_or_not_at_all(
+    stores: Stores,
+) -> None:
+    """`Sessions.sign_up`: of many who want one name, one gets it, and is signed in."""
+    began: list[str] = []
+
+    async def sign_up(number: int) -> None:
+        bob = replace(ALICE, id=f"bob{number}", name="Bob")
+        session = BrowserSession(f"b{number}", bob.id, NOW, LATER)
+        if await stores.sessions.sign_up(bob, session, "b"):
+            began.append(session.browser)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(10):
+            tasks.start_soon(sign_up, number)
+    [browser] = began
+    found = [await stores.sessions.find(f"b{number}", NOW) for number in range(10)]
+    assert [each[0].browser for each in found if each] == [browser]
+    user = await stores.users.by_name("bob")
+    assert user is not None
+    assert user.id == f"bo{browser}"
+
+
 async def test_a_code_is_redeemed_once_however_many_ask(stores: Stores) -> None:
     """`Grants.redeem`: RFC 6749 §4.1.2, T21."""
     await stores.requests.park(WAITING)
