@@ -4,17 +4,18 @@ A row is one way to ask, or to attack, that has one right answer; `ROWS` is the 
 order of a conversation. A marked test carries its rows in its id (tests/conftest.py puts them
 there), so that `pytest -k A5` runs what holds a row, and docs/reference/oauth-cases.md is printed
 from the marks alone. They are read without running a test, so both arguments are literals, and a
-mark stands on a test, on a `pytest.param`, or in a table of the same module that a test names.
+mark stands on a test, on a `pytest.param`, on many of them with `each`, or in a table of the same
+module that a test names.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -55,6 +56,14 @@ def case(row: str, holds: str) -> pytest.MarkDecorator:
     return pytest.mark.case(row, holds)
 
 
+def each(mark: pytest.MarkDecorator, examples: Mapping[str, object]) -> list[Any]:
+    """Parameters that hold the row of `mark`, by their ids; a tuple is one for each name."""
+    return [
+        pytest.param(*(told if isinstance(told, tuple) else (told,)), marks=mark, id=name)
+        for name, told in examples.items()
+    ]
+
+
 def name_after_rows(metafunc: pytest.Metafunc) -> None:
     """Put the rows of a test, and those of its parameters, into its id."""
     own = metafunc.definition.own_markers
@@ -72,7 +81,7 @@ def named(mark: pytest.Mark) -> pytest.Mark:
 def labelled(value: object) -> object:
     """One set of parameters, which needs an id of its own to hold a row."""
     rows = [each.args[0] for each in getattr(value, "marks", ()) if each.name == "case"]
-    return value._replace(id="+".join([*rows, value.id])) if rows else value
+    return value._replace(id="-".join([*rows, value.id])) if rows else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from catshop.kernel import Secret, Unavailable, utc_now
 from catshop.oauth import jwt
 from catshop.oauth.keys import Keyring
 from catshop.oauth.settings import TokenFormat
+from tests.oauth.cases import case
 from tests.oauth.house import Clock, House, json_of
 
 
@@ -60,8 +61,9 @@ async def test_a_token_says_what_it_is_for_to_whoever_has_the_keys(
     }
 
 
+@case("M8", "a published key is the public half, with its name, its algorithm and its use")
 async def test_the_published_keys_are_public(house: House, token: str) -> None:
-    """RFC 7517 §4, §5, §9; RFC 8037 §2, §3.1: M8."""
+    """RFC 7517 §4, §5, §9; RFC 8037 §2, §3.1."""
     [key] = await published(house)
     assert not {"d", "p", "q", "dp", "dq", "qi", "k", "oth"} & key.keys()
     assert (key["kty"], key["crv"], key["alg"], key["use"]) == ("OKP", "Ed25519", "EdDSA", "sig")

@@ -8,19 +8,29 @@ from urllib.parse import urlsplit
 import pytest
 
 from catshop.oauth import metadata
-from catshop.oauth.settings import OAuthSettings
-from tests.oauth.house import House, json_of, request_of
+from catshop.oauth.settings import OAuthSettings, TokenFormat
+from tests.oauth.cases import case
+from tests.oauth.house import ISSUER, House, field_of, json_of, request_of
 
 AS = "/.well-known/oauth-authorization-server"
 OPENID = "/.well-known/openid-configuration"
 PRM = "/.well-known/oauth-protected-resource"
-DOCUMENTS = [AS, OPENID, PRM, f"{PRM}/mcp"]
+DOCUMENTS = [AS, OPENID, PRM, f"{PRM}/mcp", "/jwks"]
 
 
+@pytest.fixture(params=list(TokenFormat), ids=lambda kind: str(kind.value))
+def token_format(request: pytest.FixtureRequest) -> TokenFormat:
+    """With signed tokens there is one address more to advertise. RFC 8414 §2."""
+    return TokenFormat(request.param)
+
+
+@case(
+    "M1", "the issuer is said verbatim, PKCE is S256 alone, and every address that is told answers"
+)
 async def test_the_server_says_its_issuer_verbatim_and_only_what_exists(house: House) -> None:
-    """RFC 8414 §3.2; RFC 9207 §3: M1."""
+    """RFC 8414 §3.2; RFC 9207 §3."""
     answer = await house.get(AS)
-    assert answer.status == 200
+    assert (answer.status, field_of(answer, "content-type")) == (200, "application/json")
     document = json_of(answer)
     assert document["issuer"] == "http://127.0.0.1:8000"
     assert document["code_challenge_methods_supported"] == ["S256"]
@@ -42,7 +52,7 @@ async def test_the_server_says_its_issuer_verbatim_and_only_what_exists(house: H
     for algorithms in (value for name, value in document.items() if "alg_values" in name):
         assert not [name for name in algorithms if name == "none" or name.startswith("HS")]
     for name, address in document.items():
-        if name.endswith("_endpoint"):
+        if name.endswith(("_endpoint", "_uri")):
             assert (await house.get(urlsplit(address).path)).status != 404, name
 
 
@@ -51,27 +61,33 @@ async def test_the_openid_alias_is_the_same_document(house: House) -> None:
     assert (await house.get(OPENID)).body == (await house.get(AS)).body
 
 
-@pytest.mark.parametrize(
-    "path", [pytest.param(PRM, id="root"), pytest.param(f"{PRM}/mcp", id="M5")]
-)
+@case("M5", "the resource names itself, its authorization server, and scopes that it has itself")
+@pytest.mark.parametrize("path", [PRM, f"{PRM}/mcp"])
 async def test_the_resource_names_itself_and_its_server(house: House, path: str) -> None:
-    """RFC 9728 §2, §3.1, §3.2: M5."""
-    document = json_of(await house.get(path))
+    """RFC 9728 §2, §3.1, §3.2; MCP 2026-07-28 basic/authorization §refresh-tokens."""
+    answer = await house.get(path)
+    assert (answer.status, field_of(answer, "content-type")) == (200, "application/json")
+    document = json_of(answer)
     assert document["resource"] == "http://127.0.0.1:8000/mcp"
     assert document["authorization_servers"] == ["http://127.0.0.1:8000"]
     assert document["scopes_supported"] == ["read", "write"]
     assert document["bearer_methods_supported"] == ["header"]
 
 
-async def test_another_resource_has_no_document(house: House) -> None:
-    """RFC 9728 §3.3: M6."""
-    assert (await house.get(f"{PRM}/nope")).status == 404
+@case("M6", "there is no document at the address of another resource, not even ours")
+@pytest.mark.parametrize("path", ["nope", "mcp/", "mcp/x", "MCP", "%6dcp", "//mcp"])
+async def test_another_resource_has_no_document(house: House, path: str) -> None:
+    """RFC 9728 §3.3."""
+    answer = await house.get(f"{PRM}/{path}")
+    assert answer.status == 404
+    assert b"authorization_servers" not in answer.body
 
 
+@case("M4", "a document is read and never written: 405, and what else may be asked")
 @pytest.mark.parametrize("path", DOCUMENTS)
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 async def test_a_document_is_only_read(house: House, path: str, method: str) -> None:
-    """RFC 9110 §15.5.6: M4."""
+    """RFC 9110 §15.5.6."""
     answer = await house.ask(request_of(method, path))
     assert answer.status == 405
     assert dict(answer.fields)["allow"] == "GET, HEAD, OPTIONS"
@@ -92,23 +108,32 @@ async def test_every_origin_may_read_a_document_without_credentials(
         assert "access-control-allow-credentials" not in dict(answer.fields)
 
 
+@case("M9", "HEAD is answered as GET is, field by field")
 @pytest.mark.parametrize("path", DOCUMENTS)
 async def test_head_is_answered_like_get(house: House, path: str) -> None:
-    """RFC 9110 §9.3.2: M9. The shell leaves the body out."""
+    """RFC 9110 §9.3.2. The shell leaves the body out."""
     head, get = await house.ask(request_of("HEAD", path)), await house.get(path)
     assert (head.status, head.fields) == (get.status, get.fields)
 
 
-def test_an_issuer_with_a_path_has_it_inserted(settings: OAuthSettings) -> None:
-    """RFC 8414 §3.1, §5; OpenID Connect Discovery 1.0 §4: M2."""
-    tenant = replace(
-        settings, issuer="https://shop.example/t1", resource="https://shop.example/t1/mcp"
-    )
-    assert metadata.server_paths(tenant) == (f"{AS}/t1", f"{OPENID}/t1", f"/t1{OPENID}")
-    assert metadata.resource_paths(tenant) == (f"{PRM}/t1/mcp", PRM)
-    document = metadata.server(tenant)
-    assert document["issuer"] == "https://shop.example/t1"
-    assert document["token_endpoint"] == "https://shop.example/t1/token"
+class TestATenant:
+    """With an issuer that has a path."""
+
+    @pytest.fixture
+    def settings(self, settings: OAuthSettings) -> OAuthSettings:
+        return replace(settings, issuer=f"{ISSUER}/t1", resource=f"{ISSUER}/t1/mcp")
+
+    @case("M2", "the path of the issuer comes after the well-known part, for OpenID before it, too")
+    async def test_an_issuer_with_a_path_has_it_inserted(self, house: House) -> None:
+        """RFC 8414 §3.1, §5; OpenID Connect Discovery 1.0 §4."""
+        for path in (f"{AS}/t1", f"{OPENID}/t1", f"/t1{OPENID}"):
+            answer = await house.get(path)
+            assert (answer.status, json_of(answer)["issuer"]) == (200, f"{ISSUER}/t1")
+            assert json_of(answer)["token_endpoint"] == f"{ISSUER}/t1/token"
+        for path in (AS, OPENID, f"/t1{AS}"):
+            assert (await house.get(path)).status == 404
+        document = json_of(await house.get(f"{PRM}/t1/mcp"))
+        assert document["resource"] == f"{ISSUER}/t1/mcp"
 
 
 @pytest.mark.parametrize(
