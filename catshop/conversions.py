@@ -99,6 +99,7 @@ MAY_BE_NOTHING: Final = frozenset(
         "http.body_grace_seconds", "http.body_rate", "http.idle_seconds", "http.linger_seconds",
         "http.drain_seconds", "http.chunk_extensions", "session.retry_milliseconds",
         "oauth.refresh_grace_seconds", "oauth.key_lead_seconds", "oauth.token_cache_seconds",
+        "oauth.foreign_token_cache_seconds",
         "oauth.known_address_seconds", "oauth.password_minimum", "oauth.hashing_queue",
         "storage.busy_seconds", "storage.read_busy_seconds", "shop.repeat_seconds",
         "fetch.waiting", "fetch.shortest_seconds", "fetch.longest_seconds",

@@ -130,8 +130,13 @@ class OAuthLimits:
     """A browser's sign-in."""
     unused_client_seconds: int = 30 * 86_400
     """A registered client that never got a token is forgotten after this."""
-    token_cache_seconds: float = 5.0
-    """How long a verified token is trusted without asking storage; revocation ends it at once."""
+    token_cache_seconds: float = 1.0
+    """How long a verified token is trusted without asking storage; revocation ends it at once.
+
+    In this process, that is: another one trusts it for so long.
+    """
+    foreign_token_cache_seconds: float = 5.0
+    """The same for another issuer's token, which costs more to ask after."""
     registrations_per_hour: int = 100
     """New clients from one address."""
     login_failures: int = 10

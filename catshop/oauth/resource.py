@@ -40,11 +40,11 @@ CHALLENGED: Final = frozenset(scopes.CATALOGUE)
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A principal that storage vouched for at `since`."""
+    """A principal that was vouched for, and is trusted without a question until then."""
 
     principal: Principal
     family_id: str
-    since: datetime
+    until: datetime
 
 
 class ResourceServer:
@@ -66,7 +66,6 @@ class ResourceServer:
         self._trace = trace
         self._challenge = challenge
         self._others = others
-        self._age = timedelta(seconds=settings.limits.token_cache_seconds)
         self._cache: OrderedDict[str, Remembered] = OrderedDict()
         self._families: dict[str, set[str]] = {}
         self._forgotten = 0
@@ -88,12 +87,12 @@ class ResourceServer:
         found = await self._stores.grants.find(digest)
         if found is None and self._others is not None:
             principal = await self._foreign(token, self._others)
-            self._remember(digest, Remembered(principal, FOREIGN, now))
+            self._remember(digest, self._trusted(principal, FOREIGN, now))
             return principal
         principal = self._judge(found, now)
         # What was forgotten while storage was asked must not be remembered after all.
         if found is not None and before == self._forgotten:
-            self._remember(digest, Remembered(principal, found.family.id, now))
+            self._remember(digest, self._trusted(principal, found.family.id, now))
         return principal
 
     async def is_alive(self, principal: Principal) -> bool:
@@ -191,10 +190,17 @@ class ResourceServer:
 
     def _recall(self, digest: str, now: datetime) -> Principal | None:
         known = self._cache.get(digest)
-        if known is None or now >= min(known.since + self._age, known.principal.expires_at):
+        if known is None or now >= known.until:
             return None
         self._cache.move_to_end(digest)
         return known.principal
+
+    def _trusted(self, principal: Principal, family_id: str, now: datetime) -> Remembered:
+        limits = self._settings.limits
+        foreign = family_id == FOREIGN
+        age = limits.foreign_token_cache_seconds if foreign else limits.token_cache_seconds
+        until = min(now + timedelta(seconds=age), principal.expires_at)
+        return Remembered(principal, family_id, until)
 
     def _remember(self, digest: str, known: Remembered) -> None:
         self._cache[digest] = known
