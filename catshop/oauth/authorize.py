@@ -31,19 +31,6 @@ from catshop.oauth.settings import OAuthSettings
 NOBODY: Final = Client("", "", (), (), frozenset(), datetime.fromtimestamp(0, UTC))
 """The client that an unknown client_id stands for: it may do nothing."""
 
-ONCE: Final = (
-    "response_type",
-    "response_mode",
-    "scope",
-    "state",
-    "code_challenge",
-    "code_challenge_method",
-    "prompt",
-    "request",
-    "request_uri",
-)
-"""Parameters that come once, besides client_id and redirect_uri. OAuth 2.1 §3.1."""
-
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -73,8 +60,8 @@ def redirect_uri_is_registered(draft: Draft) -> Draft:
 
 
 def parameters_come_once(draft: Draft) -> Draft:
-    """What comes twice could be read two ways. OAuth 2.1 §3.1."""
-    for name in ONCE:
+    """What comes twice could be read two ways; only `resource` may. OAuth 2.1 §3.1; RFC 8707 §2."""
+    for name in sorted(draft.sent.names - {"resource"}):
         draft.sent.one(name)
     return draft
 

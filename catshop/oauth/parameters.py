@@ -29,6 +29,11 @@ class Parameters:
         """The parameters of both; one that is in both has come twice."""
         return Parameters(self.pairs + other.pairs)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """What was sent, known or not."""
+        return frozenset(name for name, _ in self.pairs)
+
     def one(self, name: str) -> str | None:
         """The value of `name`; None when it is absent or empty. OAuth 2.1 §3.1."""
         values = self._values(name)

@@ -10,6 +10,7 @@ import pytest
 from catshop.limits import OAuthLimits
 from catshop.oauth.authorize import AT_THE_CLIENT, AUTHORIZE, ON_OUR_PAGE
 from catshop.protocol.http1.messages import Answer
+from tests.oauth.cases import case, each
 from tests.oauth.house import (
     CALLBACK,
     CHALLENGE,
@@ -40,28 +41,70 @@ def test_nothing_is_redirected_before_the_client_and_its_address_are_known() -> 
     assert [name for name, _ in ON_OUR_PAGE] == ["authorize.client", "authorize.redirect_uri"]
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        pytest.param({"client_id": None}, id="A1-missing"),
-        pytest.param({"client_id": "cat_unknown"}, id="A1-unknown"),
-        pytest.param({"redirect_uri": "https://evil.example/cb"}, id="A2-unregistered"),
-        pytest.param({"redirect_uri": f"{CALLBACK}/x"}, id="A2-suffix"),
-        pytest.param({"redirect_uri": f"{CALLBACK}?x=1"}, id="A2-query"),
-        pytest.param({"redirect_uri": "http://127.0.0.1@evil.example/callback"}, id="A2-userinfo"),
-        pytest.param({"redirect_uri": "http://localhost:9999/callback"}, id="A3-localhost"),
-        pytest.param({"redirect_uri": ["http://127.0.0.1:9999/callback"] * 2}, id="A5-redirect"),
-        pytest.param({"client_id": ["a", "b"]}, id="A5-client"),
-    ],
-)
+ON_THE_PAGE = [
+    *each(
+        case("A1", "without a client that is known the refusal is a page, and leads nowhere"),
+        {
+            "missing": {"client_id": None},
+            "empty": {"client_id": ""},
+            "unknown": {"client_id": "cat_unknown"},
+        },
+    ),
+    *each(
+        case("A2", "an address that is not the registered one, to the letter, gets no redirect"),
+        {
+            "unregistered": {"redirect_uri": "https://evil.example/cb"},
+            "prefix": {"redirect_uri": "https://app.example/c"},
+            "suffix": {"redirect_uri": f"{REMOTE}/x"},
+            "name-suffix": {"redirect_uri": "https://app.example.evil.example/cb"},
+            "query": {"redirect_uri": f"{REMOTE}?x=1"},
+            "case": {"redirect_uri": "https://app.example/CB"},
+            "slash": {"redirect_uri": f"{REMOTE}/"},
+            "port": {"redirect_uri": "https://app.example:8443/cb"},
+            "default-port": {"redirect_uri": "https://app.example:443/cb"},
+            "encoded": {"redirect_uri": "https://app.example/%2fcb"},
+            "userinfo": {"redirect_uri": "https://app.example@evil.example/cb"},
+        },
+    ),
+    *each(
+        case("A3", "of an address of the user's own machine the port alone is free"),
+        {
+            "path": {"redirect_uri": f"{CALLBACK}/x"},
+            "query": {"redirect_uri": f"{CALLBACK}?x=1"},
+            "localhost": {"redirect_uri": "http://localhost:9999/callback"},
+            "version-6": {"redirect_uri": "http://[::1]:9999/callback"},
+            "https": {"redirect_uri": "https://127.0.0.1:9999/callback"},
+            "userinfo": {"redirect_uri": "http://127.0.0.1@evil.example/callback"},
+        },
+    ),
+    *each(
+        case("A5", "client_id or redirect_uri twice is a page, never a redirect"),
+        {
+            "redirect": {"redirect_uri": [CALLBACK] * 2},
+            "redirects": {"redirect_uri": [CALLBACK, REMOTE]},
+            "client": {"client_id": ["a", "b"]},
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize("changed", ON_THE_PAGE)
 async def test_without_a_sure_address_the_refusal_stays_on_our_page(
     house: House, changed: dict[str, Any]
 ) -> None:
-    """OAuth 2.1 §2.3.5, §3.1, §4.1.2.1: A1, A2, A3, A5."""
-    client_id = await house.client()
+    """OAuth 2.1 §2.3.5, §3.1, §4.1.2.1."""
+    client_id = await house.client(redirect_uris=[CALLBACK, REMOTE])
     answer = await house.visitor().authorize(**{"client_id": client_id, **changed})
     assert on_our_page(answer)
     assert await house.count("oauth_requests") == 0
+
+
+@case("A1", "a client that was removed is as unknown as one that never was")
+async def test_a_removed_client_is_unknown(house: House) -> None:
+    """OAuth 2.1 §4.1.2.1."""
+    client_id = await house.client()
+    await house.stores.clients.remove(client_id)
+    assert on_our_page(await house.visitor().authorize(client_id))
 
 
 async def test_the_page_shows_what_was_sent_and_what_is_registered(house: House) -> None:
@@ -78,8 +121,9 @@ async def test_the_page_tells_of_a_remembered_registration(house: House) -> None
     assert b"mcp-auth" in answer.body
 
 
+@case("A3", "the port of an address of the user's own machine is free")
 async def test_a_loopback_port_is_free(house: House) -> None:
-    """OAuth 2.1 §8.4.2; RFC 8252 §7.3: A3."""
+    """OAuth 2.1 §8.4.2; RFC 8252 §7.3."""
     client_id = await house.client()
     answer = await house.visitor().authorize(
         client_id, redirect_uri="http://127.0.0.1:41234/callback"
@@ -88,39 +132,100 @@ async def test_a_loopback_port_is_free(house: House) -> None:
     assert (field_of(answer, "location") or "").startswith(f"{ISSUER}/login?req=")
 
 
+@case("A4", "of two registered addresses the client names one; the only one may be left out")
 async def test_two_registered_addresses_leave_a_choice_that_the_client_has_to_make(
     house: House,
 ) -> None:
-    """OAuth 2.1 §2.3.2: A4."""
+    """OAuth 2.1 §2.3.2."""
     two = await house.client(redirect_uris=[CALLBACK, REMOTE])
     assert on_our_page(await house.visitor().authorize(two, redirect_uri=None))
     one = await house.client()
     assert (await house.visitor().authorize(one, redirect_uri=None)).status == 303
 
 
+def says(error: str, **changed: Any) -> tuple[dict[str, Any], str]:
+    """A request with these parameters, and the error that the client is told."""
+    return changed, error
+
+
 REFUSED = [
-    pytest.param({"state": ["a", "b"]}, "invalid_request", id="A5-state"),
-    pytest.param({"scope": ["read", "read"]}, "invalid_request", id="A5-scope"),
-    pytest.param({"code_challenge": [CHALLENGE] * 2}, "invalid_request", id="A5-challenge"),
-    pytest.param({"response_type": None}, "invalid_request", id="A6-missing"),
-    pytest.param({"response_type": "token"}, "unsupported_response_type", id="A6-token"),
-    pytest.param({"response_type": "id_token"}, "unsupported_response_type", id="A6-id-token"),
-    pytest.param({"response_type": "code token"}, "unsupported_response_type", id="A6-hybrid"),
-    pytest.param({"code_challenge": None}, "invalid_request", id="A7"),
-    pytest.param({"code_challenge_method": "plain"}, "invalid_request", id="A8-plain"),
-    pytest.param({"code_challenge_method": None}, "invalid_request", id="A8-absent"),
-    pytest.param({"code_challenge_method": "s256"}, "invalid_request", id="A8-lower-case"),
-    pytest.param({"code_challenge": "x" * 42}, "invalid_request", id="A9-42"),
+    *each(
+        case("A5", "any other parameter twice is told to the client"),
+        {
+            "state": says("invalid_request", state=["a", "b"]),
+            "scope": says("invalid_request", scope=["read", "read"]),
+            "challenge": says("invalid_request", code_challenge=[CHALLENGE] * 2),
+            "method": says("invalid_request", code_challenge_method=["S256", "S256"]),
+            "response-type": says("invalid_request", response_type=["code", "code"]),
+            "prompt": says("invalid_request", prompt=["login", "consent"]),
+            "one-we-ignore": says("invalid_request", nonce=["a", "a"]),
+        },
+    ),
+    *each(
+        case("A6", "the only response_type is code"),
+        {
+            "missing": says("invalid_request", response_type=None),
+            "token": says("unsupported_response_type", response_type="token"),
+            "id-token": says("unsupported_response_type", response_type="id_token"),
+            "hybrid": says("unsupported_response_type", response_type="code token"),
+        },
+    ),
+    *each(
+        case("A7", "no code without a challenge"),
+        {"missing": says("invalid_request", code_challenge=None)},
+    ),
+    *each(
+        case("A8", "the only method is S256, which is not the default, and written so"),
+        {
+            "plain": says("invalid_request", code_challenge_method="plain"),
+            "absent": says("invalid_request", code_challenge_method=None),
+            "lower-case": says("invalid_request", code_challenge_method="s256"),
+        },
+    ),
+    *each(
+        case("A9", "a challenge is what S256 makes, 43 letters of base64url"),
+        {
+            "42": says("invalid_request", code_challenge=CHALLENGE[:42]),
+            "44": says("invalid_request", code_challenge=f"{CHALLENGE}A"),
+            "129": says("invalid_request", code_challenge="x" * 129),
+            "plus": says("invalid_request", code_challenge=f"+{CHALLENGE[1:]}"),
+            "slash": says("invalid_request", code_challenge=f"/{CHALLENGE[1:]}"),
+            "padding": says("invalid_request", code_challenge=f"{CHALLENGE[:42]}="),
+            "non-ascii": says("invalid_request", code_challenge=f"é{CHALLENGE[1:]}"),
+            "newline": says("invalid_request", code_challenge=f"{CHALLENGE}\n"),
+        },
+    ),
     pytest.param({"scope": "admin"}, "invalid_scope", id="A10-unknown"),
     pytest.param({"scope": "*"}, "invalid_scope", id="A10-wildcard"),
     pytest.param({"scope": "x" * 5000}, "invalid_scope", id="A10-long"),
-    pytest.param({"resource": "/mcp"}, "invalid_target", id="A11-relative"),
-    pytest.param({"resource": f"{ISSUER}/mcp#x"}, "invalid_target", id="A11-fragment"),
-    pytest.param({"resource": "https://evil.example/mcp"}, "invalid_target", id="A11-host"),
-    pytest.param({"resource": ISSUER}, "invalid_target", id="A11-path"),
-    pytest.param({"request": "e30.e30."}, "request_not_supported", id="A13-request"),
-    pytest.param({"request_uri": "http://169.254.0.1"}, "request_uri_not_supported", id="A13-uri"),
-    pytest.param({"response_mode": "fragment"}, "invalid_request", id="A14"),
+    *each(
+        case("A11", "another resource than ours is no target"),
+        {
+            "relative": says("invalid_target", resource="/mcp"),
+            "fragment": says("invalid_target", resource=f"{ISSUER}/mcp#x"),
+            "host": says("invalid_target", resource="https://evil.example/mcp"),
+            "path": says("invalid_target", resource=ISSUER),
+            "path-in-upper-case": says("invalid_target", resource=f"{ISSUER}/MCP"),
+            "two-slashes": says("invalid_target", resource=f"{ISSUER}/mcp//"),
+            "one-of-two": says("invalid_target", resource=[f"{ISSUER}/mcp", "https://b.example/"]),
+        },
+    ),
+    *each(
+        case("A13", "a request object is not read, and nobody is asked for one"),
+        {
+            "by-value": says("request_not_supported", request="e30.e30."),
+            "by-reference": says(
+                "request_uri_not_supported", request_uri="http://169.254.169.254/x"
+            ),
+        },
+    ),
+    *each(
+        case("A14", "an answer comes in the query and in no other way"),
+        {
+            "fragment": says("invalid_request", response_mode="fragment"),
+            "form": says("invalid_request", response_mode="form_post"),
+        },
+    ),
 ]
 
 
@@ -141,6 +246,21 @@ async def test_with_a_sure_address_the_client_is_told(
     assert told.get("state") == (None if "state" in changed else "xyz")
     assert "code" not in told
     assert await house.count("oauth_requests") == await house.count("oauth_codes") == 0
+    assert house.world.looked_up == house.world.dialled == []
+
+
+@case("A11", "case of scheme and host and one closing slash do not make another resource")
+@case("A12", "whoever names no resource gets a token for the only one, never for none")
+@pytest.mark.parametrize(
+    "asked",
+    [None, f"{ISSUER}/mcp", f"{ISSUER}/mcp/", f"{ISSUER.upper()}/mcp", [f"{ISSUER}/mcp"] * 2],
+    ids=["none", "ours", "slash", "case", "twice"],
+)
+async def test_a_token_is_for_the_one_resource(house: House, asked: Any) -> None:
+    """RFC 8707 §2; MCP 2026-07-28 basic/authorization §canonical-server-uri."""
+    await house.user()
+    tokens = await house.tokens(await house.client(), resource=asked)
+    assert (await house.call(tokens["access_token"])).audience == f"{ISSUER}/mcp"
 
 
 async def test_state_comes_back_byte_for_byte(house: House) -> None:
@@ -151,8 +271,9 @@ async def test_state_comes_back_byte_for_byte(house: House) -> None:
     assert query_of(field_of(answer, "location") or "")["state"] == state
 
 
+@case("A17", "an error sends nobody who has not signed in to an address that a stranger registered")
 async def test_an_anonymous_browser_is_not_sent_to_a_stranger_by_an_error(house: House) -> None:
-    """OAuth 2.1 §7.12.2: A17. Anybody can register an address; first the user signs in."""
+    """OAuth 2.1 §7.12.2. Anybody can register an address; first the user signs in."""
     await house.user()
     client_id = await house.client(redirect_uris=[REMOTE])
     visitor = house.visitor()
@@ -180,10 +301,11 @@ async def test_prompt_none_is_answered_without_a_page(house: House) -> None:
     assert query_of(field_of(answer, "location") or "")["error"] == "consent_required"
 
 
+@case("A18", "success is a code for a minute, the state and the issuer, and nobody keeps a copy")
 async def test_success_brings_a_code_the_state_and_the_issuer_and_nothing_else(
     house: House,
 ) -> None:
-    """OAuth 2.1 §4.1.2; RFC 9207 §2; RFC 9700 §4.2.4: A18."""
+    """OAuth 2.1 §4.1.2; RFC 9207 §2; RFC 9700 §4.2.4."""
     await house.user()
     client_id = await house.client()
     visitor = house.visitor()
@@ -195,7 +317,7 @@ async def test_success_brings_a_code_the_state_and_the_issuer_and_nothing_else(
     assert set(told) == {"code", "state", "iss"}
     assert told["state"] == "xyz"
     assert told["iss"] == ISSUER
-    assert len(told["code"]) >= 43
+    assert len(told["code"]) >= 43, "256 bits"
     row = await house.database.one("SELECT * FROM oauth_codes")
     assert row is not None
     assert told["code"] not in row.values()
@@ -213,6 +335,7 @@ async def test_an_answer_keeps_the_query_that_was_registered(house: House) -> No
     assert location.startswith(f"{target}&code=")
 
 
+@case("A5", "once in the query and once in the form is twice")
 async def test_a_request_may_come_as_a_form(house: House) -> None:
     """OAuth 2.1 §3.1, §4.1.1: GET is a must, POST a may."""
     client_id = await house.client()
@@ -225,12 +348,15 @@ async def test_a_request_may_come_as_a_form(house: House) -> None:
     answer = await house.visitor().post("/authorize", form)
     assert (field_of(answer, "location") or "").startswith(f"{ISSUER}/login?req=")
     mixed = await house.visitor().post(f"/authorize?{urlencode({'client_id': client_id})}", form)
-    assert on_our_page(mixed), "A5: once in the query and once in the body"
+    assert on_our_page(mixed)
+    mixed = await house.visitor().post("/authorize?state=a", {**form, "state": "b"})
+    assert query_of(field_of(mixed, "location") or "")["error"] == "invalid_request"
 
 
+@case("A19", "another method is 405, and says which there are")
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
 async def test_other_methods_are_told_which_there_are(house: House, method: str) -> None:
-    """OAuth 2.1 §3.1: A19."""
+    """OAuth 2.1 §3.1; RFC 9110 §15.5.6."""
     answer = await house.ask(request_of(method, "/authorize"))
     assert answer.status == 405
     assert {"GET", "POST"} <= set((field_of(answer, "allow") or "").split(", "))
