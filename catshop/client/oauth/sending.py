@@ -1,0 +1,52 @@
+"""The wire under the OAuth flows: one request, its answer, and no more of it than a document holds.
+
+Redirects are not followed, because the address is part of what was decided, and cookies are not
+kept, because a flow that needs them is the browser's. RFC 8414 §3.2; RFC 9728 §3.2.
+"""
+
+from __future__ import annotations
+
+import anyio
+import httpx2
+
+from catshop.client.oauth.errors import SignInFailed
+from catshop.client.oauth.steps import Ask, Reply
+
+BODY = 262_144
+"""Octets of a document that are read; metadata is a few thousand."""
+
+
+class Sender:
+    """Sends over one client of httpx2, whose timeouts and trust in certificates are its own."""
+
+    def __init__(self, http: httpx2.AsyncClient) -> None:
+        self._http = http
+
+    async def __call__(self, request: Ask) -> Reply:
+        """The answer; SignInFailed where there is none, or too much of one."""
+        try:
+            async with self._http.stream(
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                content=request.body or None,
+                follow_redirects=False,
+            ) as response:
+                body = await _read(response)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            arrived = f"{request.url.partition('?')[0]}: {type(error).__name__}"
+            raise SignInFailed("E-OAC-24", arrived=arrived) from None
+        return Reply(response.status_code, tuple(response.headers.multi_items()), body)
+
+
+async def _read(response: httpx2.Response) -> bytes:
+    """The body; a stream is cut where it waits, since trio warns of one that is abandoned."""
+    body = bytearray()
+    with anyio.CancelScope() as scope:
+        async for part in response.aiter_bytes():
+            body += part
+            if len(body) > BODY:
+                scope.cancel()
+    if scope.cancelled_caught:
+        raise SignInFailed("E-OAC-23", arrived=f"more than {BODY} octets")
+    return bytes(body)

@@ -1,0 +1,135 @@
+"""What a sign-in asks of the world: a request to send, or a page to open, and what came back.
+
+Every flow of this package is a generator. It yields the next thing to do, is sent the answer, and
+returns what it was for; between two yields it only decides. So one flow runs over a real network,
+in a test that plays the network from a list, and in a printer that shows each step, and reads from
+top to bottom like the section that it obeys. Next: `discovery.py`, where a flow begins.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from catshop.client.oauth.errors import SignInFailed
+from catshop.kernel import Clock, Secret
+
+T = TypeVar("T")
+
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Hosts that a request reaches without leaving the machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request, to be sent as it stands; a redirect is an answer, and is not followed."""
+
+    purpose: str
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to an `Ask`; field names in lower case, as often as they came."""
+
+    status: int
+    headers: Sequence[tuple[str, str]] = ()
+    body: bytes = field(default=b"", repr=False)
+
+    def field(self, name: str) -> tuple[str, ...]:
+        """Every value of the field, in the order of arrival."""
+        return tuple(value for key, value in self.headers if key.lower() == name)
+
+    def members(self) -> Mapping[str, Any]:
+        """The JSON object of the body; ValueError where it is none. RFC 8259 §4."""
+        found = json.loads(self.body.decode("utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError(f"{type(found).__name__} in place of an object")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Browse:
+    """An address that the user is to visit; the answer is the query of the redirect back."""
+
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """The query with which the browser came back to the redirect_uri."""
+
+    query: str = field(repr=False)
+
+
+Steps = Generator[Ask | Browse, Reply | Landed, T]
+"""A flow that returns a T."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a decision must not take for itself: the time, and text that nobody can guess."""
+
+    clock: Clock
+    random: Callable[[], str]
+    """43 characters of base64url from 256 random bits, anew at each call."""
+
+
+def ask(request: Ask) -> Steps[Reply]:
+    """Send, and have the answer."""
+    answer = yield request
+    if not isinstance(answer, Reply):
+        raise TypeError("a request was answered with a redirect of the browser")
+    return answer
+
+
+def browse(url: str) -> Steps[str]:
+    """Have the user visit the page; the query that the browser brought back."""
+    answer = yield Browse(url)
+    if not isinstance(answer, Landed):
+        raise TypeError("a page was answered with a response")
+    return answer.query
+
+
+def fetch(purpose: str, url: str) -> Steps[Reply]:
+    """GET a document in JSON."""
+    return (yield from ask(Ask(purpose, "GET", safe(url), {"Accept": "application/json"})))
+
+
+def post(purpose: str, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Ask:
+    """A form, encoded as RFC 6749 Appendix B wants it."""
+    fields = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+    body = urlencode(form).encode("ascii")
+    return Ask(purpose, "POST", safe(url), fields | dict(headers), body)
+
+
+def safe(url: str) -> str:
+    """The address, if what is sent there can be read by nobody on the way. OAuth 2.1 §1.5."""
+    parts = urlsplit(url)
+    local = parts.scheme == "http" and (parts.hostname or "") in LOCAL
+    if parts.username or not parts.hostname or not (parts.scheme == "https" or local):
+        raise SignInFailed("E-OAC-01", arrived=url)
+    return url
+
+
+def origin(url: str) -> str:
+    """Scheme and authority of an address, as it spells them. RFC 6454 §4."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc, "", "", ""))
+
+
+def basic(user: str, password: Secret) -> str:
+    """The value of a field Authorization: both parts form-encoded first. OAuth 2.1 §2.4.1."""
+    pair = f"{_encoded(user)}:{_encoded(password.reveal())}"
+    return "Basic " + base64.b64encode(pair.encode("ascii")).decode("ascii")
+
+
+def _encoded(text: str) -> str:
+    return urlencode({"": text})[1:]

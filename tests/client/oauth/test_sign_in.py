@@ -1,0 +1,222 @@
+"""The whole way, and what shortens it.
+
+MCP 2026-07-28 basic/authorization §authorization-flow-steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from catshop.client.oauth.account import Next, Refused, decide
+from catshop.client.oauth.challenges import Challenge
+from catshop.client.oauth.grants import Tokens
+from catshop.client.oauth.memory import Held, Memory
+from catshop.client.oauth.registration import Client, Introduction
+from catshop.client.oauth.scopes import select
+from catshop.client.oauth.sign_in import Occasion, Way, sign_in
+from catshop.client.oauth.steps import Browse, Landed, Reply
+from catshop.kernel import Secret
+from tests.client.oauth.play import (
+    ISSUER,
+    URL,
+    Played,
+    guarded,
+    json_reply,
+    metadata,
+    play,
+    protected,
+    sources,
+)
+
+CALLBACK = "http://127.0.0.1:4711/callback"
+WAY = Way(Introduction("A client", CALLBACK))
+KNOWN = Client("me", ISSUER, redirect_uris=(CALLBACK,))
+HELD = Held(
+    Tokens(
+        ISSUER, URL, "me", Secret("old"), refresh_token=Secret("rt"), scopes=("a",), asked=("a",)
+    )
+)
+TOKEN = {"access_token": "at", "token_type": "Bearer"}
+DOCUMENTS = (json_reply(protected()), json_reply(metadata()))
+REDIRECT = Landed(urlencode({"code": "c", "state": f"{1:043d}"}))
+
+
+def memory(*, client: Client | None = KNOWN, held: Held | None = HELD) -> Memory:
+    empty = Memory()
+    empty = empty.with_client(client) if client else empty
+    return empty.with_held(held) if held else empty
+
+
+def occasion(known: Memory, challenge: Challenge | None = None, **more: Any) -> Occasion:
+    return replace(Occasion(URL, WAY, known, sources(), challenge), **more)
+
+
+def asked_scope(played: Played[Any]) -> list[str]:
+    pages = [step for step in played.steps if isinstance(step, Browse)]
+    return parse_qs(urlsplit(pages[-1].url).query).get("scope", [])
+
+
+def test_the_whole_way_from_nothing_to_a_token() -> None:
+    """§authorization-flow-steps: documents, registration, page, token."""
+    registered = json_reply({"client_id": "new"}, 201)
+    answers = [*DOCUMENTS, registered, REDIRECT, json_reply(TOKEN)]
+    played = play(sign_in(occasion(Memory())), answers)
+    assert [urlsplit(url).path for url in played.urls] == [
+        "/.well-known/oauth-protected-resource/mcp",
+        "/.well-known/oauth-authorization-server",
+        "/register",
+        "/authorize",
+        "/token",
+    ]
+    kept = played.result.remembered(Memory())
+    assert kept.clients[ISSUER].client_id == "new"
+    assert kept.held[ISSUER, URL].tokens.access_token == Secret("at")
+
+
+def test_a_refresh_token_spares_the_user_the_page() -> None:
+    """OAuth 2.1 §4.3; the documents are read anew all the same."""
+    played = play(sign_in(occasion(memory())), [*DOCUMENTS, json_reply(TOKEN)])
+    assert played.form()["grant_type"] == "refresh_token"
+
+
+def test_a_refresh_token_that_has_ended_leads_to_the_page() -> None:
+    """OAuth 2.1 §3.2.4: invalid_grant, and nothing else, means that the user must sign in."""
+    refused = json_reply({"error": "invalid_grant"}, 400)
+    answers = [*DOCUMENTS, refused, REDIRECT, json_reply(TOKEN)]
+    assert play(sign_in(occasion(memory())), answers).result.held.tokens.refresh_token is None
+    busy = json_reply({"error": "temporarily_unavailable"}, 503)
+    assert play(sign_in(occasion(memory())), [*DOCUMENTS, busy]).code == "E-OAC-18"
+
+
+def test_credentials_stay_behind_when_the_authorization_server_moves() -> None:
+    """MCP 2026-07-28 basic/authorization/client-registration §authorization-server-binding."""
+    moved = "https://new.example"
+    documents = (
+        json_reply(protected(authorization_servers=[moved])),
+        json_reply(metadata(moved)),
+    )
+    registered = json_reply({"client_id": "at-the-new-one"}, 201)
+    answers = [*documents, registered, REDIRECT, json_reply(TOKEN)]
+    played = play(sign_in(occasion(memory())), answers)
+    assert all("=rt" not in str(getattr(step, "body", "")) for step in played.steps)
+    assert played.form()["client_id"] == "at-the-new-one"
+    kept = played.result.remembered(memory())
+    assert set(kept.clients) == {ISSUER, moved}
+    assert set(kept.held) == {(moved, URL)}
+
+
+def test_a_client_that_was_forgotten_registers_again_once() -> None:
+    """OAuth 2.1 §3.2.4: invalid_client."""
+    gone = json_reply({"error": "invalid_client"}, 401)
+    registered = json_reply({"client_id": "again"}, 201)
+    answers = [*DOCUMENTS, gone, registered, REDIRECT, json_reply(TOKEN)]
+    played = play(sign_in(occasion(memory())), answers)
+    assert played.result.client.client_id == "again"
+    twice = [*DOCUMENTS, gone, registered, REDIRECT, gone]
+    assert play(sign_in(occasion(memory())), twice).code == "E-OAC-18"
+
+
+def test_a_step_up_asks_for_what_is_needed_and_for_all_that_was_asked_before() -> None:
+    """§step-up-authorization-flow: the union, by the page and not by a refresh."""
+    more = Challenge("bearer", {"error": "insufficient_scope", "scope": "b"})
+    played = play(sign_in(occasion(memory(), more)), [*DOCUMENTS, REDIRECT, json_reply(TOKEN)])
+    assert asked_scope(played) == ["a b"]
+    assert played.result.held.tokens.asked == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("challenged", "document", "offered", "before", "expected"),
+    [
+        ("b c", ("a",), (), (), ("b", "c")),
+        (None, ("a", "b"), (), (), ("a", "b")),
+        (None, None, (), (), ()),
+        (None, (), (), (), ()),
+        ("b", None, (), ("a",), ("a", "b")),
+        (None, ("a", "b"), (), ("a",), ("a",)),
+        ("a", None, ("offline_access",), (), ("a", "offline_access")),
+        ("a offline_access", None, ("a",), (), ("a",)),
+        (None, None, ("offline_access",), (), ()),
+    ],
+)
+def test_scopes_are_what_the_call_needs(
+    challenged: str | None,
+    document: tuple[str, ...] | None,
+    offered: tuple[str, ...],
+    before: tuple[str, ...],
+    expected: tuple[str, ...],
+) -> None:
+    """MCP 2026-07-28 basic/authorization §scope-selection-strategy, §refresh-tokens.
+
+    `offline_access` is the scope of OpenID Connect Core 1.0 §11.
+    """
+    found = guarded(scopes=offered)
+    found = replace(found, resource=replace(found.resource, scopes=document))
+    challenge = Challenge("bearer", {"scope": challenged}) if challenged else None
+    assert select(found, challenge, before) == expected
+
+
+def test_a_resource_that_wants_proof_of_possession_gets_a_bound_token() -> None:
+    """RFC 9449 §7.1; RFC 9728 §2."""
+    documents = (
+        json_reply(protected(dpop_bound_access_tokens_required=True)),
+        json_reply(metadata(dpop_signing_alg_values_supported=["ES256"])),
+    )
+    token = json_reply(TOKEN | {"token_type": "DPoP"})
+    played = play(sign_in(occasion(memory(held=None))), [*documents, REDIRECT, token])
+    assert played.header("DPoP") is not None
+    assert played.result.held.key is not None
+
+
+def test_a_proof_that_cannot_be_made_ends_the_way() -> None:
+    """RFC 9449 §5.1."""
+    documents = (
+        json_reply(protected(dpop_bound_access_tokens_required=True)),
+        json_reply(metadata(dpop_signing_alg_values_supported=["RS256"])),
+    )
+    assert play(sign_in(occasion(memory(held=None))), documents).code == "E-OAC-21"
+
+
+def refused(status: int, **fields: str) -> Refused:
+    headers = tuple((name.replace("_", "-"), value) for name, value in fields.items())
+    return Refused("POST", URL, {}, Reply(status, headers))
+
+
+@pytest.mark.parametrize(
+    ("refusal", "challenge", "granted", "expected"),
+    [
+        (refused(401), None, (), Next.SIGN_IN),
+        (refused(401), Challenge("bearer", {"error": "invalid_token"}), ("a",), Next.SIGN_IN),
+        (
+            refused(401, DPoP_Nonce="n"),
+            Challenge("dpop", {"error": "use_dpop_nonce"}),
+            (),
+            Next.AGAIN,
+        ),
+        (refused(401), Challenge("dpop", {"error": "use_dpop_nonce"}), (), Next.GIVE_UP),
+        (refused(403), None, (), Next.GIVE_UP),
+        (refused(403), Challenge("bearer", {"error": "insufficient_scope"}), ("a",), Next.SIGN_IN),
+        (
+            refused(403),
+            Challenge("bearer", {"error": "insufficient_scope", "scope": "b"}),
+            ("a",),
+            Next.SIGN_IN,
+        ),
+        (
+            refused(403),
+            Challenge("bearer", {"error": "insufficient_scope", "scope": "a"}),
+            ("a",),
+            Next.GIVE_UP,
+        ),
+        (refused(403), Challenge("bearer", {"error": "something"}), (), Next.GIVE_UP),
+    ],
+)
+def test_a_refusal_is_answered_by_what_it_says(
+    refusal: Refused, challenge: Challenge | None, granted: tuple[str, ...], expected: Next
+) -> None:
+    """OAuth 2.1 §5.3.2; RFC 9449 §9; MCP 2026-07-28 basic/authorization §error-handling."""
+    held = Tokens(ISSUER, URL, "me", Secret("at"), scopes=granted)
+    assert decide(refusal, challenge, held) is expected
