@@ -61,7 +61,8 @@ from catshop.storage.shop import ShopStores
 from catshop.storage.sqlite import SqliteDatabase
 from catshop.storage.sweeper import sweep_forever
 from catshop.tools.announcing import announced, watch
-from catshop.tools.composition import Shop, needs_of, takes_long
+from catshop.tools.composition import Shop, takes_long
+from catshop.tools.needs import needs_of
 from catshop.tools.products import SEED, load_catalog
 from catshop.tools.server import build_server
 

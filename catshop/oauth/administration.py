@@ -98,8 +98,9 @@ class Administration:
         if serves is not None and audience.canonical(serves) is None:
             raise Mistake("E-AUD-04", serves)
         identifier = f"cat_{tokens.short(self.mint)}"
-        client = clients.accept(_completed(metadata), identifier, self.clock())
-        client = replace(client, serves=serves, origin=Origin.OPERATOR)
+        now = self.clock()
+        client = clients.accept(_completed(metadata), identifier, now, Origin.OPERATOR)
+        client = replace(client, serves=serves)
         client, secret = clients.armed(client, self.mint)
         await self.stores.clients.add(client)
         return clients.answer(client, secret)

@@ -116,7 +116,7 @@ def scope_is_known(draft: Draft) -> Draft:
     """
     text = draft.sent.one("scope") or ""
     asked = scopes.parse(text) or scopes.DEFAULT
-    granted = asked & draft.client.scopes
+    granted = scopes.common(asked, draft.client.scopes & scopes.ORDINARY)
     if not granted:
         raise InvalidScope("E-SCOPE-04", arrived=scopes.write(asked))
     return replace(draft, scopes=granted)

@@ -43,9 +43,10 @@ def scope_is_registered(asking: Asking) -> Asking:
     OAuth 2.1 §3.2.4.
     """
     asked, held = asking.asked.scopes, asking.client.scopes
-    wanted = scopes.DEFAULT & held if asked is None else asked
-    if not wanted or not wanted <= held:
-        raise InvalidScope("E-SCOPE-04", arrived=scopes.write(wanted - held) or "no scope")
+    wanted = scopes.common(scopes.DEFAULT, held) if asked is None else asked
+    if not wanted or not scopes.covers(held, wanted):
+        beyond = wanted - scopes.reach(held)
+        raise InvalidScope("E-SCOPE-04", arrived=scopes.write(beyond) or "no scope")
     return replace(asking, scopes=wanted)
 
 

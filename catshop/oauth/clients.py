@@ -23,7 +23,7 @@ from catshop.oauth.errors import (
     InvalidScope,
     InvalidSoftwareStatement,
 )
-from catshop.oauth.model import Client
+from catshop.oauth.model import Client, Origin
 from catshop.oauth.parameters import DEVICE_CODE, GRANT_TYPES
 from catshop.oauth.tokens import Mint
 from catshop.protocol.http1.errors import HttpError
@@ -54,6 +54,12 @@ ANSWERS: Final = {True: ("code",), False: ()}
 WEB_PAGES: Final = ("client_uri", "logo_uri", "policy_uri", "tos_uri")
 """Members that name pages of the client; they are looked at, and not kept."""
 
+ALLOWED: Final = {
+    Origin.ITSELF: scopes.ORDINARY,
+    Origin.OPERATOR: frozenset(scopes.CATALOGUE),
+}
+"""What a client may be registered for, by who brings it here."""
+
 Metadata = Mapping[str, object]
 
 
@@ -75,8 +81,11 @@ async def of_body(request: Request, limit: int) -> Metadata:
     return read(await request.body(limit))
 
 
-def accept(sent: Metadata, client_id: str, now: datetime) -> Client:
-    """The client that `sent` describes, or the first rule that it breaks. RFC 7591 §2."""
+def accept(sent: Metadata, client_id: str, now: datetime, origin: Origin = Origin.ITSELF) -> Client:
+    """The client that `sent` describes, or the first rule that it breaks. RFC 7591 §2.
+
+    For the scopes that are the operator's to give nobody registers by itself.
+    """
     if "software_statement" in sent:
         raise InvalidSoftwareStatement("E-REG-10")
     _web_pages(sent)
@@ -89,11 +98,12 @@ def accept(sent: Metadata, client_id: str, now: datetime) -> Client:
         name=_name(sent.get("client_name", "")),
         redirect_uris=_redirect_uris(sent) if by_users else (),
         grant_types=grant_types,
-        scopes=_scopes(sent.get("scope", "")),
+        scopes=_scopes(sent.get("scope", ""), ALLOWED[origin]),
         created_at=now,
         application_type=_application_type(sent.get("application_type", "native")),
         auth_method=method,
         jwks=_jwks(sent, method),
+        origin=origin,
     )
 
 
@@ -203,14 +213,17 @@ def _name(asked: object) -> str:
     return " ".join(shown.split())
 
 
-def _scopes(asked: object) -> frozenset[str]:
-    """The scopes that the client may ask for: all of ours, unless it names fewer. RFC 7591 §2."""
+def _scopes(asked: object, allowed: frozenset[str]) -> frozenset[str]:
+    """The scopes that the client may ask for: enough to shop, unless it names some. RFC 7591 §2."""
     if not isinstance(asked, str):
         raise InvalidClientMetadata("E-REG-06", arrived="scope")
     try:
-        return scopes.parse(asked) or frozenset(scopes.CATALOGUE)
+        named = scopes.parse(asked)
     except InvalidScope as error:
         raise InvalidClientMetadata(error.reference, arrived=error.arrived) from None
+    if not named <= allowed:
+        raise InvalidClientMetadata("E-SCOPE-05", arrived=scopes.write(named - allowed))
+    return named or scopes.UMBRELLAS
 
 
 def _application_type(asked: object) -> str:

@@ -143,7 +143,8 @@ class Devices:
         """Begin: a code for the device, one for its user, and where to type it. RFC 8628 §3.1."""
         if DEVICE_CODE not in client.grant_types:
             raise UnauthorizedClient("E-TOKEN-02", arrived=DEVICE_CODE)
-        wanted = (scopes.parse(sent.one("scope") or "") or scopes.DEFAULT) & client.scopes
+        asked = scopes.parse(sent.one("scope") or "") or scopes.DEFAULT
+        wanted = scopes.common(asked, client.scopes & scopes.ORDINARY)
         if not wanted:
             raise InvalidScope("E-SCOPE-04", arrived=sent.one("scope") or "no scope")
         resource = audience.resolve(sent.all("resource"), self._settings.resource)

@@ -88,7 +88,7 @@ def _described(sent: strict.Members, client_id: str, clock: Clock) -> Described:
     told["response_types"] = _known(sent, "response_types", ("code",))
     told["token_endpoint_auth_method"] = "none" if keyless else method
     client = clients.accept(told, client_id, clock())
-    asked = frozenset(str(sent.get("scope", "")).split()) & frozenset(scopes.CATALOGUE)
+    asked = frozenset(str(sent.get("scope", "")).split()) & scopes.ORDINARY
     client = replace(client, auth_method=method, scopes=asked or client.scopes)
     return Described(client, str(jwks_uri) if keyless else None)
 

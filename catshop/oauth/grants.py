@@ -28,6 +28,7 @@ from catshop.oauth.model import (
 )
 from catshop.oauth.parameters import CodeGrant, RefreshGrant
 from catshop.oauth.ports import Decision, Effect, FoundCode, FoundRefresh, Issue, Refuse
+from catshop.oauth.scopes import common, covers, reach
 from catshop.oauth.tokens import Lifetimes, Minted
 
 MARKS: Final[Mapping[str, Effect]] = {
@@ -194,11 +195,11 @@ def scope_is_not_wider(rotation: Rotation) -> Rotation:
 
     What the client's registration no longer names is not granted any more. RFC 7592 §2.2.
     """
-    asked, held = rotation.asked.scopes, rotation.family.scopes & rotation.client.scopes
+    asked, held = rotation.asked.scopes, common(rotation.family.scopes, rotation.client.scopes)
     if not held:
         raise InvalidScope("E-SCOPE-04", arrived=" ".join(sorted(rotation.family.scopes)))
-    if asked is not None and not asked <= held:
-        raise InvalidScope("E-SCOPE-03", arrived=" ".join(sorted(asked - held)))
+    if asked is not None and not covers(held, asked):
+        raise InvalidScope("E-SCOPE-03", arrived=" ".join(sorted(asked - reach(held))))
     return replace(rotation, scopes=asked or held)
 
 

@@ -7,7 +7,6 @@ RFC 9728 §2, §3; RFC 9207 §3; MCP 2026-07-28 basic/authorization/authorizatio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,7 +14,7 @@ from catshop.oauth.clients import CONFIDENTIAL, METHODS
 from catshop.oauth.jwt import SUPPORTED
 from catshop.oauth.parameters import GRANT_TYPES
 from catshop.oauth.pkce import METHOD
-from catshop.oauth.scopes import CATALOGUE
+from catshop.oauth.scopes import OFFLINE, ORDINARY, UMBRELLAS, write
 from catshop.oauth.settings import OAuthSettings, Registration, TokenFormat
 
 AUTHORIZE: Final = "/authorize"
@@ -43,7 +42,7 @@ def server(settings: OAuthSettings) -> dict[str, object]:
         "revocation_endpoint": settings.url(REVOKE),
         "introspection_endpoint": settings.url(INTROSPECT),
         "device_authorization_endpoint": settings.url(DEVICE_AUTHORIZATION),
-        "scopes_supported": list(CATALOGUE),
+        "scopes_supported": [*write(ORDINARY).split(), OFFLINE],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": list(GRANT_TYPES),
@@ -68,14 +67,15 @@ def registration(settings: OAuthSettings) -> dict[str, object]:
     return {"registration_endpoint": settings.url(REGISTER)}
 
 
-def resource(
-    settings: OAuthSettings, supported: Sequence[str] = tuple(CATALOGUE)
-) -> dict[str, object]:
-    """The metadata of the protected resource. RFC 9728 §2."""
+def resource(settings: OAuthSettings, supported: frozenset[str] = UMBRELLAS) -> dict[str, object]:
+    """The metadata of the protected resource: no more scopes than it takes to shop. RFC 9728 §2.
+
+    MCP 2026-07-28 basic/authorization §scope-selection-strategy.
+    """
     return {
         "resource": settings.resource,
         "authorization_servers": [*filter(None, (settings.trusted_issuer,)), settings.issuer],
-        "scopes_supported": list(supported),
+        "scopes_supported": write(supported).split(),
         "bearer_methods_supported": ["header"],
         "resource_name": "Cat Shop",
     }

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 from catshop.kernel import Clock, Secret
 from catshop.limits import OAuthLimits
-from catshop.oauth import tokens
+from catshop.oauth import scopes, tokens
 from catshop.oauth.authorize import Draft, pending, state_is_short
 from catshop.oauth.metadata import AUTHORIZE
 from catshop.oauth.model import AuthorizationRequest, Client, Refusal
@@ -108,5 +108,5 @@ class Parking:
         ours = waiting.redirect_uri == self._settings.url(DEVICE_DONE)
         if not ours and not any(matches(waiting.redirect_uri, uri) for uri in client.redirect_uris):
             return None
-        scopes = waiting.scopes & client.scopes
-        return replace(waiting, scopes=scopes) if scopes or waiting.refusal else None
+        allowed = scopes.common(waiting.scopes, client.scopes)
+        return replace(waiting, scopes=allowed) if allowed or waiting.refusal else None

@@ -34,9 +34,6 @@ CACHED: Final = 10_000
 FOREIGN: Final = ""
 """Stands for the family of a token that belongs to none of ours."""
 
-CHALLENGED: Final = frozenset(scopes.CATALOGUE)
-"""What a client without a token is told to ask for: enough to shop."""
-
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
@@ -57,7 +54,7 @@ class ResourceServer:
         *,
         clock: Clock,
         trace: Trace,
-        challenge: frozenset[str] = CHALLENGED,
+        challenge: frozenset[str] = scopes.UMBRELLAS,
         others: Others | None = None,
     ) -> None:
         self._settings = settings
@@ -114,7 +111,8 @@ class ResourceServer:
 
     def insufficient(self, principal: Principal, needed: frozenset[str]) -> HttpError:
         """The refusal of a call that needs more: 403, and all that it needs. OAuth 2.1 §5.3.2."""
-        arrived = scopes.write(principal.scopes) or "no scope"
+        held = scopes.common(principal.scopes, principal.scopes)
+        arrived = scopes.write(held) or "no scope"
         self._trace.check(
             "bearer.scope", Verdict.NO, expected=scopes.write(needed), arrived=arrived
         )

@@ -53,7 +53,7 @@ DONE: Final = answers(record("*", success={"const": True}, message={"type": "str
         },
     ),
     gives=DONE,
-    scope=Scope.WRITE,
+    scopes=(Scope.CART_WRITE,),
     identity=Identity.USER,
     annotations=ADDS,
     rate_class=RateClass.CART,
@@ -77,6 +77,7 @@ async def add_to_cart(call: ToolCall, product_id: int, quantity: int = 1) -> Ans
     gives=answers(
         record("*", items=LINES, total=MONEY, item_count={"type": "integer", "minimum": 0})
     ),
+    scopes=(Scope.CART_READ,),
     identity=Identity.USER,
     rate_class=RateClass.CART,
 )
@@ -93,7 +94,7 @@ async def view_cart(call: ToolCall) -> Answer:
     title="Take out of the cart",
     takes=record("product_id", product_id=PRODUCT_ID),
     gives=DONE,
-    scope=Scope.WRITE,
+    scopes=(Scope.CART_WRITE,),
     identity=Identity.USER,
     annotations=CHANGES,
     rate_class=RateClass.CART,
@@ -121,7 +122,7 @@ async def remove_from_cart(call: ToolCall, product_id: int) -> Answer:
         },
     ),
     gives=DONE,
-    scope=Scope.WRITE,
+    scopes=(Scope.CART_WRITE,),
     identity=Identity.USER,
     annotations=CHANGES,
     rate_class=RateClass.CART,

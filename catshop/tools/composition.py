@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
-from typing import Final
 
 from catshop import tools as folder
-from catshop.tools.registry import Duration, Scope, ToolSpec
+from catshop.tools.registry import Duration, ToolSpec
 from catshop.tools.shop import Shop
 
-__all__ = ["Shop", "collect", "needs_of", "scope_of", "takes_long", "tools"]
+__all__ = ["Shop", "collect", "takes_long", "tools"]
 
 
 def collect(specs: Iterable[ToolSpec]) -> dict[str, ToolSpec]:
@@ -36,41 +35,6 @@ def tools() -> dict[str, ToolSpec]:
     names = (module.name for module in pkgutil.iter_modules(folder.__path__))
     modules = (importlib.import_module(f"{folder.__name__}.{name}") for name in names)
     return collect(spec for module in modules for spec in getattr(module, "TOOLS", ()))
-
-
-READING: Final = frozenset(
-    {
-        "completion/complete",
-        "prompts/get",
-        "prompts/list",
-        "resources/directory/read",
-        "resources/list",
-        "resources/read",
-        "resources/subscribe",
-        "resources/templates/list",
-        "resources/unsubscribe",
-        "skills/get",
-        "skills/list",
-        "subscriptions/listen",
-        "tasks/cancel",
-        "tasks/get",
-        "tasks/update",
-    }
-)
-"""What shows something of the shop or of its user, and changes neither."""
-
-
-def needs_of(method: str, params: Mapping[str, object]) -> frozenset[str]:
-    """Which scopes a request needs: a tool those that it declares, the rest `read` or none."""
-    if method == "tools/call":
-        return scope_of(str(params.get("name")))
-    return frozenset({Scope.READ.value}) if method in READING else frozenset()
-
-
-def scope_of(name: str) -> frozenset[str]:
-    """Which scopes a call of this tool needs; none for a tool that does not exist."""
-    spec = tools().get(name)
-    return frozenset({spec.scope.value}) if spec else frozenset()
 
 
 def takes_long(name: str) -> bool:

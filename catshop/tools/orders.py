@@ -74,7 +74,7 @@ PAST_ORDER: Final = record(
         ),
         record("error", error={"type": "string"}, last_order=PAST_ORDER),
     ),
-    scope=Scope.WRITE,
+    scopes=(Scope.CART_WRITE, Scope.ORDERS_WRITE),
     identity=Identity.USER,
     annotations=ORDERS,
     rate_class=RateClass.ORDER,
@@ -139,6 +139,7 @@ def _question(offer: Offer) -> str:
         },
     ),
     gives=answers(listing(PAST_ORDER)),
+    scopes=(Scope.ORDERS_READ,),
     identity=Identity.USER,
     rate_class=RateClass.ORDER,
 )

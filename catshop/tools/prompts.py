@@ -19,7 +19,7 @@ from mcp_types import GetPromptResult, Prompt, PromptArgument, PromptMessage, Te
 from catshop.tools.arguments import MOST, did_you_mean, show
 from catshop.tools.faults import refusal
 from catshop.tools.model import Line, Order, Product, dollars, plain
-from catshop.tools.registry import Identity
+from catshop.tools.registry import Identity, Scope
 from catshop.tools.shop import ToolCall
 
 Values = Mapping[str, str]
@@ -79,6 +79,7 @@ class PromptSpec:
     description: str
     arguments: tuple[Argument, ...]
     identity: Identity
+    scopes: tuple[Scope, ...]
     write: Callable[[ToolCall, Values], Awaitable[str]]
 
     def listed(self) -> Prompt:
@@ -154,6 +155,7 @@ PROMPTS: Final[Mapping[str, PromptSpec]] = {
                 CATEGORY,
             ),
             Identity.NONE,
+            (Scope.CATALOG_READ,),
             gift,
         ),
         PromptSpec(
@@ -166,6 +168,7 @@ PROMPTS: Final[Mapping[str, PromptSpec]] = {
                 ),
             ),
             Identity.USER,
+            (Scope.CATALOG_READ, Scope.ORDERS_READ),
             reorder,
         ),
     )

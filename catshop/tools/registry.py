@@ -23,10 +23,13 @@ Schema = Mapping[str, Any]
 
 
 class Scope(StrEnum):
-    """What a token must allow before the tool is reached."""
+    """What a token must allow before the tool is reached, by its own name or a broader one."""
 
-    READ = "read"
-    WRITE = "write"
+    CATALOG_READ = "catalog:read"
+    CART_READ = "cart:read"
+    CART_WRITE = "cart:write"
+    ORDERS_READ = "orders:read"
+    ORDERS_WRITE = "orders:write"
 
 
 class Identity(Enum):
@@ -74,7 +77,7 @@ class ToolSpec:
     description: str
     arguments: Arguments
     output_schema: Schema
-    scope: Scope
+    scopes: tuple[Scope, ...]
     identity: Identity
     annotations: ToolAnnotations
     rate_class: RateClass
@@ -104,7 +107,7 @@ def tool(  # noqa: PLR0913 - each is a line of the table that a tool is
     title: str,
     takes: Schema,
     gives: Schema,
-    scope: Scope = Scope.READ,
+    scopes: tuple[Scope, ...] = (Scope.CATALOG_READ,),
     identity: Identity = Identity.NONE,
     annotations: ToolAnnotations = READS,
     rate_class: RateClass = RateClass.BROWSE,
@@ -123,7 +126,7 @@ def tool(  # noqa: PLR0913 - each is a line of the table that a tool is
             description=description,
             arguments=Arguments(takes),
             output_schema=gives,
-            scope=scope,
+            scopes=scopes,
             identity=identity,
             annotations=annotations,
             rate_class=rate_class,

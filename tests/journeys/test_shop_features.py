@@ -37,7 +37,7 @@ from catshop.limits import ShopLimits, StorageLimits
 from catshop.storage.migrate import migrate
 from catshop.storage.shop import stores
 from catshop.storage.sqlite import SqliteDatabase
-from catshop.tools.composition import needs_of
+from catshop.tools.needs import needs_of
 from catshop.tools.products import SEED
 from catshop.tools.server import build_server
 from catshop.tools.shop import Shop
@@ -479,4 +479,4 @@ async def test_a_token_that_may_not_read_is_asked_for_read(
                 with pytest.raises(MCPError):
                     await client.list_resources()
         assert 'error="insufficient_scope"' in challenges[0]
-        assert 'scope="read' in challenges[0]
+        assert 'scope="catalog:read"' in challenges[0]

@@ -296,7 +296,7 @@ class Visitor:
 
     async def decide(self, page: Answer, decision: str = "approve", **more: Any) -> Answer:
         """Answer the consent page, with every box checked unless told otherwise."""
-        boxes = re.findall(r'name="scope" value="(\w+)"', page.body.decode())
+        boxes = re.findall(r'name="scope" value="([\w:]+)"', page.body.decode())
         form = {**self.hidden(page), "decision": decision, "scope": boxes, **more}
         return await self.post("/consent", form)
 

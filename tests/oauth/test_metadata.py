@@ -70,7 +70,7 @@ async def test_the_resource_names_itself_and_its_server(house: House, path: str)
     document = json_of(answer)
     assert document["resource"] == "http://127.0.0.1:8000/mcp"
     assert document["authorization_servers"] == ["http://127.0.0.1:8000"]
-    assert document["scopes_supported"] == ["read", "write"]
+    assert document["scopes_supported"] == ["read", "write"], "enough to shop"
     assert document["bearer_methods_supported"] == ["header"]
 
 

@@ -12,6 +12,7 @@ from catshop.oauth import audience, errors, model, pkce, scopes
 from catshop.oauth.checks import examine, report, settle
 from catshop.oauth.errors import InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget
 from catshop.oauth.model import REFRESH, RefreshEvent, RefreshState, advance
+from tests.oauth.cases import case
 
 VERIFIER = Secret("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
@@ -127,6 +128,32 @@ def test_a_scope_that_is_not_ours_is_refused(text: str) -> None:
         scopes.parse(text)
 
 
+@pytest.mark.parametrize(
+    ("asked", "held", "granted"),
+    [
+        pytest.param("read write", "read write", "read write", id="same"),
+        pytest.param("catalog:read", "read", "catalog:read", id="a-part-of-an-umbrella"),
+        pytest.param("read", "cart:read", "cart:read", id="an-umbrella-over-what-is-held"),
+        pytest.param("read cart:read cart:write", "read write", "read cart:write", id="once-each"),
+        pytest.param("write", "read", "", id="nothing-in-common"),
+        pytest.param("admin:orders", "read write", "", id="the-operators"),
+    ],
+)
+def test_what_is_granted_is_asked_and_held_by_the_broadest_name(
+    asked: str, held: str, granted: str
+) -> None:
+    """OAuth 2.1 §1.4.1; MCP 2026-07-28 basic/authorization §step-up-authorization-flow."""
+    assert scopes.write(scopes.common(asked.split(), held.split())) == granted
+
+
+def test_what_users_can_grant_leaves_the_operators_work_out() -> None:
+    """OAuth 2.1 §1.4.1; MCP 2026-07-28 basic/authorization §refresh-tokens."""
+    assert scopes.reach(scopes.UMBRELLAS) == scopes.ORDINARY
+    assert frozenset(scopes.CATALOGUE) - scopes.ORDINARY == {"admin:catalog", "admin:orders"}
+    assert scopes.OFFLINE not in scopes.CATALOGUE
+    assert all(implied <= frozenset(scopes.CATALOGUE) for implied in scopes.IMPLIES.values())
+
+
 def test_scopes_are_written_in_one_order() -> None:
     """RFC 6749 §3.3."""
     assert scopes.write({"write", "read"}) == "read write"
@@ -138,6 +165,16 @@ def test_scopes_are_written_in_one_order() -> None:
         pytest.param({"read"}, {"read"}, True, id="same"),
         pytest.param({"read", "write"}, {"read"}, True, id="more"),
         pytest.param({"write"}, {"read"}, False, id="write-does-not-imply-read"),
+        pytest.param(
+            {"read"},
+            {"catalog:read", "orders:read"},
+            True,
+            id="broader",
+            marks=case("U2", "a scope covers every narrower one that it implies"),
+        ),
+        pytest.param({"catalog:read"}, {"read"}, False, id="narrower"),
+        pytest.param({"read", "write"}, {"admin:orders"}, False, id="the-operators"),
+        pytest.param({"admin:orders"}, {"orders:read"}, False, id="the-operators-alone"),
         pytest.param({"read"}, {"read", "write"}, False, id="one-is-missing"),
         pytest.param(set(), set(), True, id="nothing-needed"),
     ],

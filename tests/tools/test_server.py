@@ -15,7 +15,8 @@ from mcp_types import INVALID_PARAMS, CallToolResult
 
 from catshop import tools as folder
 from catshop.kernel import Event, Kind, Verdict
-from catshop.tools.composition import READING, collect, needs_of, scope_of, tools
+from catshop.tools.composition import collect, tools
+from catshop.tools.needs import READING, needs_of, scopes_of
 from catshop.tools.registry import record, tool
 from catshop.tools.server import build_server
 from catshop.tools.shop import Shop, ToolCall
@@ -127,29 +128,42 @@ def test_every_schema_admits_nothing_unknown_and_says_what_it_is() -> None:
 @pytest.mark.parametrize(
     ("name", "scopes"),
     [
-        ("list_products", {"read"}),
-        ("view_cart", {"read"}),
-        ("add_to_cart", {"write"}),
-        ("checkout", {"write"}),
+        ("list_products", {"catalog:read"}),
+        ("view_cart", {"cart:read"}),
+        ("add_to_cart", {"cart:write"}),
+        ("checkout", {"cart:write", "orders:write"}),
+        ("get_order_history", {"orders:read"}),
         ("no_such_tool", set()),
     ],
 )
 def test_the_gate_learns_which_scope_a_call_needs(name: str, scopes: set[str]) -> None:
     """RFC 6750 §3.1: a refusal may name the scope that is needed."""
-    assert scope_of(name) == scopes
+    assert scopes_of(name) == scopes
 
 
 @pytest.mark.parametrize(
     ("method", "params", "scopes"),
     [
-        ("tools/call", {"name": "checkout"}, {"write"}),
+        ("tools/call", {"name": "checkout"}, {"cart:write", "orders:write"}),
         ("tools/call", {"name": 7}, set()),
         ("tools/call", {}, set()),
-        ("resources/read", {"uri": "catshop://cart"}, {"read"}),
-        ("resources/subscribe", {"uri": "catshop://cart"}, {"read"}),
-        ("subscriptions/listen", {}, {"read"}),
-        ("prompts/get", {"name": "reorder"}, {"read"}),
-        ("completion/complete", {}, {"read"}),
+        ("resources/read", {"uri": "catshop://cart"}, {"catalog:read", "cart:read"}),
+        ("resources/subscribe", {"uri": "catshop://cart"}, {"catalog:read", "cart:read"}),
+        ("subscriptions/listen", {}, {"catalog:read"}),
+        (
+            "subscriptions/listen",
+            {"notifications": {"resourceSubscriptions": ["catshop://cart"]}},
+            {"catalog:read", "cart:read"},
+        ),
+        ("resources/read", {"uri": "catshop://products/1"}, {"catalog:read"}),
+        ("prompts/get", {"name": "reorder"}, {"catalog:read", "orders:read"}),
+        ("prompts/get", {"name": ["reorder"]}, {"catalog:read"}),
+        ("completion/complete", {}, {"catalog:read"}),
+        (
+            "completion/complete",
+            {"ref": {"type": "ref/prompt", "name": "reorder"}},
+            {"catalog:read", "orders:read"},
+        ),
         ("tools/list", {}, set()),
         ("server/discover", {}, set()),
         ("ping", {}, set()),
@@ -175,7 +189,8 @@ async def test_every_method_of_the_shop_is_in_the_table_or_shows_nothing(
 def test_a_tool_that_only_reads_says_so() -> None:
     """MCP 2026-07-28 server/tools §tool: hints agree with the scope."""
     for spec in tools().values():
-        assert spec.annotations.read_only_hint is (spec.scope.value == "read"), spec.name
+        reads = all(scope.endswith(":read") for scope in spec.scopes)
+        assert spec.annotations.read_only_hint is reads, spec.name
         assert spec.annotations.open_world_hint is False
 
 
@@ -213,7 +228,7 @@ async def test_a_file_dropped_into_the_folder_is_a_tool(
     tools.cache_clear()
     try:
         server = build_server(shop, version="1")
-        assert scope_of("purr") == {"read"}
+        assert scopes_of("purr") == {"catalog:read"}
     finally:
         tools.cache_clear()
     async with Client(server) as client:
