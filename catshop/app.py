@@ -9,14 +9,12 @@ a socket and takes it off again when a signal says so. Next: any plane, `docs/re
 from __future__ import annotations
 
 import gc
-import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
-from tempfile import NamedTemporaryFile
 from urllib.parse import urlsplit
 
 import anyio
@@ -28,6 +26,7 @@ from catshop.config import Config, ConfigError
 from catshop.conversions import Era as ServedEra
 from catshop.kernel import Changes, Clock, Principal, Secret, Trace, utc_now
 from catshop.limits import ShopLimits
+from catshop.oauth import audit
 from catshop.oauth.administration import Administration
 from catshop.oauth.endpoints import AuthorizationServer
 from catshop.oauth.federation import IntrospectedTokens, Others, SignedTokens, Trust, basic
@@ -53,7 +52,8 @@ from catshop.protocol.versions import Era
 from catshop.signing import Signer
 from catshop.storage import oauth as oauth_storage
 from catshop.storage import shop as shop_storage
-from catshop.storage.faults import StartRefused
+from catshop.storage.keyfiles import key_in, secret_key
+from catshop.storage.logfile import appended
 from catshop.storage.migrate import migrate
 from catshop.storage.protocol.states import UsedStates
 from catshop.storage.protocol.tasks import SqlTasks
@@ -120,8 +120,13 @@ async def open_house(
 ) -> AsyncIterator[House]:
     """Everything but the socket, for as long as the context lasts; StartRefused says why not."""
     trace = trace or Trace()
-    async with open_database(config, trace, clock) as database, anyio.create_task_group() as tasks:
-        shop_stores, oauth_stores = shop_storage.stores(database), oauth_storage.stores(database)
+    async with (
+        appended(audit.log, config.audit_file),
+        open_database(config, trace, clock) as database,
+        anyio.create_task_group() as tasks,
+    ):
+        shop_stores = shop_storage.stores(database)
+        oauth_stores = audit.audited(oauth_storage.stores(database))
         settings, changes, kept = oauth_settings(config), Changes(), SqlTasks(database)
         shop = announced(shop_on(shop_stores, config.limits.shop, clock, trace), changes)
         features = Features(
@@ -133,7 +138,7 @@ async def open_house(
                 new_id=mint,
                 trace=trace,
             ),
-            Signer(settings.secret_key, clock=clock),
+            Signer(settings.secret_key, settings.previous_keys, clock),
             UsedStates(database),
             changes,
         )
@@ -249,7 +254,8 @@ def oauth_settings(config: Config) -> OAuthSettings:
     return OAuthSettings(
         issuer=config.issuer,
         resource=f"{config.issuer}/mcp",
-        secret_key=secret_key(config.key_file),
+        secret_key=secret_key(config.key_file, mint),
+        previous_keys=tuple(key_in(Path(name)) for name in config.previous_secret_key_files),
         limits=config.limits.oauth,
         signup=SignUp.OPEN if config.signup else SignUp.CLOSED,
         token_format=TokenFormat(config.token_format),
@@ -280,25 +286,6 @@ def others(config: Config, fetcher: Fetcher, clock: Clock, trace: Trace) -> Othe
     secret = Secret(config.introspection_secret_file.read_text("utf-8").strip())
     credentials = basic(config.introspection_client, secret)
     return IntrospectedTokens(trust, (endpoint, credentials), fetcher, clock, trace)
-
-
-def secret_key(path: Path) -> Secret:
-    """The key that signs cookies, made at the first start and readable by its owner alone.
-
-    It is written elsewhere and then given its name, so that whoever finds it finds it whole.
-    StartRefused when what is there is no key of ours.
-    """
-    if not path.exists():
-        with NamedTemporaryFile("w", dir=path.parent, prefix=f"{path.name}.") as draft:
-            draft.write(mint() + "\n")
-            draft.flush()
-            os.fsync(draft.fileno())
-            with suppress(FileExistsError):
-                os.link(draft.name, path)
-    key = path.read_text("ascii", "replace").strip()
-    if len(key) < len(mint()):
-        raise StartRefused("E-DB-12", str(path), f"{len(key)} characters")
-    return Secret(key)
 
 
 def guard(config: Config) -> Guard:

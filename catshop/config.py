@@ -90,6 +90,10 @@ class Config:
     """Origins of web pages that may call besides the issuer's own."""
     secret_key_file: Path | None = None
     """Where the key for cookies and cursors is kept; unset, beside the database."""
+    previous_secret_key_files: tuple[str, ...] = ()
+    """Files with keys that signed before: what they signed is still believed, nothing is signed."""
+    audit_file: Path | None = None
+    """A file to which every process and command appends the audit; unset, it is in the log only."""
     external_issuer: str = ""
     """An issuer whose access tokens are taken beside our own; unset, nobody's."""
     external_audience: str = ""

@@ -258,3 +258,11 @@ def test_the_file_is_read_where_it_was_said_to_be(
 def test_a_file_that_was_named_and_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml: cannot be read"):
         from_process({"config": tmp_path / "none.toml"}, {})
+
+
+def test_the_profile_of_longer_lifetimes_in_the_docs_is_one() -> None:
+    """OAuth 2.1 §4.1.2: a code for five minutes is still within the ten that are recommended."""
+    page = (Path(__file__).parent.parent / "docs/howto/operations.md").read_text("utf-8")
+    limits = load(text=page.partition("```toml\n")[2].partition("```")[0]).limits.oauth
+    assert (limits.request_seconds, limits.code_seconds) == (600, 300)
+    assert (limits.access_seconds, limits.refresh_seconds) == (3600, 86_400)

@@ -16,7 +16,7 @@ from functools import wraps
 from typing import Final
 
 from catshop.kernel import Clock, Kind, Secret, Trace, Unavailable, Verdict
-from catshop.oauth import redirects, throttle, tokens
+from catshop.oauth import audit, redirects, throttle, tokens
 from catshop.oauth.authorize import (
     AT_THE_CLIENT,
     NOBODY,
@@ -112,6 +112,7 @@ class Browser:
         if not signed_in and self._documents.is_strange(client_id):
             return await self._park(request, await self._parking.unread(sent), browser)
         known = await self._documents.meet(client_id, request.address)
+        audit.seen(client=known.id if known else None)
         draft = Draft(sent, known or NOBODY, self._settings)
         draft, findings = examine(ON_OUR_PAGE, draft)
         report(findings, self._trace)
@@ -123,6 +124,7 @@ class Browser:
         error = findings.error or silent(sent, signed_in=bool(signed_in))
         if error is not None:
             request.notes["code"] = error.reference
+            audit.seen(error=error.code)
         if error is not None and (signed_in or may_return_at_once(error, draft.redirect_uri)):
             return self._back(draft.redirect_uri, state_of(draft), error.code, error.description)
         refusal = None if error is None else Refusal(error.code, error.description)
@@ -175,6 +177,7 @@ class Browser:
         """What the user has decided goes back to the client, once. OAuth 2.1 §4.1.2."""
         sent = await of_body(request, self._settings.limits.form)
         browser, visit = await self._posted(request, sent, CONSENT)
+        audit.seen(client=visit.client.id)
         user = await self._user(browser)
         if user is None:
             raise HttpError(403, "E-CONSENT-01")
@@ -183,12 +186,15 @@ class Browser:
             return await self._return_refusal(waiting, waiting.refusal)
         if sent.one("decision") != "approve":
             denied = AccessDenied("E-CONSENT-04")
+            request.notes["code"] = denied.reference
+            audit.seen(error=denied.code)
             self._trace.check("consent.given", Verdict.NO)
             return await self._return_refusal(waiting, Refusal(denied.code, denied.description))
         granted = frozenset(sent.all("scope"))
         if not granted <= waiting.scopes:
             raise HttpError(403, "E-CONSENT-02", arrived=plain(" ".join(sorted(granted))))
         if not granted:
+            request.notes["code"] = "E-CONSENT-03"
             return self._consent_form(browser, visit, user, Problem("E-CONSENT-03", 400))
         return await self._approve(waiting, user, granted)
 
@@ -282,6 +288,7 @@ class Browser:
         budget = throttle.sign_in(name, request.address, self._settings.limits)
         async with self._throttle.spending(budget) as attempt:
             user = await self._stores.users.by_name(name) if USERNAME.fullmatch(name) else None
+            audit.seen(user=user.id if user else None)
             matches = await self._passwords.matches(password, user.password_hash if user else None)
             if user is None or not matches or not user.active:
                 self._trace.check("login.password", Verdict.NO)
@@ -323,6 +330,7 @@ class Browser:
         found = await self._stores.sessions.find(browser.digest(), self._clock())
         if found is None:
             return None
+        audit.seen(user=found[1].id)
         if not found[1].active:
             raise HttpError(403, "E-LOGIN-04")
         return found[1]

@@ -19,7 +19,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from catshop.kernel import Clock, Secret, Trace
-from catshop.oauth import assertions, throttle
+from catshop.oauth import assertions, audit, throttle
 from catshop.oauth.checks import Checks, examine, settle
 from catshop.oauth.errors import InvalidClient, InvalidRequest, TemporarilyUnavailable
 from catshop.oauth.model import Client
@@ -193,6 +193,7 @@ class ClientAuthentication:
 
     async def _proven(self, claim: Claim) -> Client:
         client = await self._stores.clients.find(claim.client_id or "")
+        audit.seen(client=client.id if client else None)
         _, findings = examine(CLIENT, Proving(claim, client))
         settle(findings, self._trace)
         if claim.method == "private_key_jwt":

@@ -17,6 +17,7 @@ from typing import Final
 
 from catshop.kernel import Clock, Kind, Trace, Unavailable
 from catshop.oauth import (
+    audit,
     client_credentials,
     clients,
     devices,
@@ -88,6 +89,7 @@ def api(endpoint: Endpoint) -> Endpoint:
             retry = ("retry-after", str(error.retry_after))
             refusal = TemporarilyUnavailable(error.code, fields=(retry,))
         request.notes["code"] = refusal.reference
+        audit.seen(error=refusal.code)
         return render(refusal)
 
     return answered
@@ -128,7 +130,10 @@ class AuthorizationServer:
         )
 
     def routes(self) -> tuple[Route, ...]:
-        """Every route of this plane."""
+        """Every route of this plane, each with its refusals in the audit."""
+        return tuple(audit.watched(route) for route in self._all_routes())
+
+    def _all_routes(self) -> tuple[Route, ...]:
         settings, browser, prefix = self._settings, self._browser, self._settings.prefix
         return (
             *_documents(metadata.server_paths(settings), metadata.server(settings)),
@@ -208,6 +213,7 @@ class AuthorizationServer:
         arrived = self._clock()
         sent = await of_body(request, self._settings.limits.form)
         asked = grant_type(sent)
+        audit.seen(grant=asked)
         client = await self._clients.authenticate(request, sent)
         if asked not in client.grant_types:
             raise UnauthorizedClient("E-TOKEN-02", arrived=asked)

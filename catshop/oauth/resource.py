@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from catshop.kernel import Clock, Principal, Secret, Trace, Verdict
-from catshop.oauth import audience, scopes
+from catshop.oauth import audience, audit, scopes
 from catshop.oauth.errors import describe, plain
 from catshop.oauth.federation import InvalidToken, Others
 from catshop.oauth.model import Presented
@@ -73,6 +73,10 @@ class ResourceServer:
 
         A token anywhere but in the Authorization field is not looked at (§5.1).
         """
+        with audit.asked("resource", request):
+            return await self._authenticated(request)
+
+    async def _authenticated(self, request: Request) -> Principal:
         token = self._credentials(request)
         digest, now = token.digest(), self._clock()
         known = self._recall(digest, now)
@@ -113,6 +117,15 @@ class ResourceServer:
         """The refusal of a call that needs more: 403, and all that it needs. OAuth 2.1 §5.3.2."""
         held = scopes.common(principal.scopes, principal.scopes)
         arrived = scopes.write(held) or "no scope"
+        audit.write(
+            audit.Outcome.REFUSED,
+            code="E-CHAL-05",
+            status="403",
+            client=principal.client_id,
+            user=principal.subject,
+            token=principal.token_id,
+            scope=scopes.write(needed),
+        )
         self._trace.check(
             "bearer.scope", Verdict.NO, expected=scopes.write(needed), arrived=arrived
         )

@@ -7,18 +7,22 @@ cookies. Both see nothing but requests and answers.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from html import unescape
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from catshop.kernel import Secret, Trace
 from catshop.limits import FetchLimits
 from catshop.oauth.administration import Administration
+from catshop.oauth.audit import AuditedGrants, audited
 from catshop.oauth.endpoints import AuthorizationServer
 from catshop.oauth.fetch import Fetcher, Reach
 from catshop.oauth.passwords import Passwords
@@ -91,6 +95,54 @@ def request_of(
     return Request(head, Body(body), id="test", address=address, body_limit=4 * 1024 * 1024)
 
 
+NO_PLANE: Final = re.compile("E-(HTTP-[24][0-9]|ORIGIN-[0-9]+|HOST-[0-9]+)")
+"""Refusals of the HTTP floor, which come before any plane is asked."""
+
+MINTED: Final = re.compile(r"cat_[a-z]{2}_[A-Za-z0-9_.\-]{30,}|eyJ[A-Za-z0-9_\-]+\.|argon2")
+"""What every secret of ours looks like, and every token that is signed."""
+
+_heard: Final[ContextVar[list[str] | None]] = ContextVar("heard", default=None)
+
+
+class _Listener(logging.Handler):
+    """Hands each line to whoever listens in the task that writes it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        lines = _heard.get()
+        if lines is not None:
+            lines.append(record.getMessage())
+
+
+logging.getLogger("catshop.audit").setLevel(logging.INFO)
+logging.getLogger("catshop.audit").addHandler(_Listener())
+
+
+@contextmanager
+def audit_lines() -> Iterator[list[str]]:
+    """The lines of the audit that are written in here, by this task."""
+    lines: list[str] = []
+    token = _heard.set(lines)
+    try:
+        yield lines
+    finally:
+        _heard.reset(token)
+        outer = _heard.get()
+        if outer is not None:
+            outer.extend(lines)
+
+
+def check_audit(request: Request, answer: Answer, lines: list[str]) -> None:
+    """Who was refused has one line, who was given a token another, and no line holds a secret."""
+    code = request.notes.get("code", "")
+    refused = [line for line in lines if line.startswith("refused ")]
+    expected = bool(code) and not NO_PLANE.fullmatch(code)
+    assert len(refused) == expected, (code, answer.status, lines)
+    assert not expected or f"code={code}" in refused[0]
+    given = answer.status == 200 and b'"access_token"' in answer.body
+    assert sum(line.startswith("granted ") for line in lines) == given, lines
+    assert not any(MINTED.search(line) for line in lines), lines
+
+
 def json_of(answer: Answer) -> dict[str, Any]:
     """The JSON object in the body."""
     parsed = json.loads(answer.body)
@@ -122,6 +174,8 @@ class House:
     world: World = field(default_factory=World)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.stores.grants, AuditedGrants):
+            self.stores = audited(self.stores)
         self.server = AuthorizationServer(
             self.settings,
             self.stores,
@@ -150,9 +204,12 @@ class House:
         )
 
     async def ask(self, request: Request) -> Answer:
-        """The answer to a request, refusals included."""
-        answer = await admitted(self.router, request)
+        """The answer to a request, refusals included: each of those is in the audit, once."""
+        request.notes.clear()  # whoever asks again is another
+        with audit_lines() as lines:
+            answer = await admitted(self.router, request)
         assert isinstance(answer, Answer)
+        check_audit(request, answer, lines)
         return answer
 
     async def get(self, target: str, **fields: str) -> Answer:
