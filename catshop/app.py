@@ -22,15 +22,14 @@ from anyio.abc import SocketListener, TaskGroup
 from mcp_types import CallToolRequestParams
 
 from catshop import __version__
-from catshop.config import Config, ConfigError
+from catshop.config import Config
 from catshop.conversions import Era as ServedEra
-from catshop.kernel import Changes, Clock, Principal, Secret, Trace, utc_now
+from catshop.kernel import Changes, Clock, Principal, Trace, Unavailable, utc_now
 from catshop.limits import ShopLimits
 from catshop.oauth import audit
 from catshop.oauth.administration import Administration
 from catshop.oauth.endpoints import AuthorizationServer
-from catshop.oauth.federation import IntrospectedTokens, Others, SignedTokens, Trust, basic
-from catshop.oauth.fetch import Fetcher, FetchFailed, Reach, permitted
+from catshop.oauth.fetch import Fetcher
 from catshop.oauth.passwords import Passwords
 from catshop.oauth.resource import ResourceServer
 from catshop.oauth.scopes import covers
@@ -52,6 +51,7 @@ from catshop.protocol.versions import Era
 from catshop.signing import Signer
 from catshop.storage import oauth as oauth_storage
 from catshop.storage import shop as shop_storage
+from catshop.storage.faults import StartRefused
 from catshop.storage.keyfiles import key_in, secret_key
 from catshop.storage.logfile import appended
 from catshop.storage.migrate import migrate
@@ -65,6 +65,7 @@ from catshop.tools.composition import Shop, takes_long
 from catshop.tools.needs import needs_of
 from catshop.tools.products import SEED, load_catalog
 from catshop.tools.server import build_server
+from catshop.trust import others, reach, upstream
 
 ERAS = {
     ServedEra.BOTH: frozenset(Era),
@@ -91,6 +92,14 @@ class House:
     sessions: Sessions
     administration: Administration
     router: Router
+    authorization: AuthorizationServer
+
+    async def begin(self) -> None:
+        """Find out what must be known before anybody is served; StartRefused when it cannot be."""
+        try:
+            await self.authorization.begin()
+        except Unavailable as error:
+            raise StartRefused(error.code, self.config.upstream_issuer, error.detail) from None
 
 
 class ShopGate:
@@ -177,7 +186,8 @@ async def open_house(
             )
             tasks.start_soon(sweep_forever, sweeps, clock, config.limits.storage.sweep_seconds)
             tasks.start_soon(watch, shop)
-            yield House(config, trace, database, dispatcher, gate, sessions, administration, router)
+            parts = (database, dispatcher, gate, sessions, administration, router, authorization)
+            yield House(config, trace, *parts)
             tasks.cancel_scope.cancel()
 
 
@@ -261,31 +271,8 @@ def oauth_settings(config: Config) -> OAuthSettings:
         token_format=TokenFormat(config.token_format),
         trusted_issuer=config.external_issuer,
         registration=Registration.OPEN if config.registration else Registration.CLOSED,
+        upstream=upstream(config),
     )
-
-
-def reach(config: Config) -> Reach:
-    """How far out the shop reads: where it is itself reached on this machine only, on it, too."""
-    local = urlsplit(config.issuer).scheme == "http"
-    return Reach.DEVELOPMENT if local else Reach.PUBLIC
-
-
-def others(config: Config, fetcher: Fetcher, clock: Clock, trace: Trace) -> Others | None:
-    """Whose tokens are taken beside our own; ConfigError when they could never be verified."""
-    issuer, endpoint = config.external_issuer, config.introspection_endpoint
-    for address in filter(None, (issuer, endpoint)):
-        try:
-            permitted(address, fetcher.reach)
-        except FetchFailed:
-            raise ConfigError(f"{address} must be an https URL that can be read from") from None
-    if not issuer:
-        return None
-    trust = Trust(issuer, config.external_audience or f"{config.issuer}/mcp")
-    if not endpoint or config.introspection_secret_file is None:
-        return SignedTokens(trust, fetcher, clock, trace)
-    secret = Secret(config.introspection_secret_file.read_text("utf-8").strip())
-    credentials = basic(config.introspection_client, secret)
-    return IntrospectedTokens(trust, (endpoint, credentials), fetcher, clock, trace)
 
 
 def guard(config: Config) -> Guard:
@@ -331,6 +318,7 @@ def asgi(config: Config, *, trace: Trace | None = None) -> AsgiApp:
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         async with open_house(config, trace=observed) as house:
+            await house.begin()
             opened.append(house)
             yield
             house.sessions.drain()
@@ -351,6 +339,7 @@ async def serve(
     `ready` is called with the configuration as it turned out, once the socket listens.
     """
     async with listening(config) as (found, listeners), open_house(found, trace=trace) as house:
+        await house.begin()
         server = Server(house.router, limits=found.limits.http, trace=trace)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_obey, signals, server, house.sessions, tasks)

@@ -104,6 +104,14 @@ class Config:
     """As whom the shop asks there."""
     introspection_secret_file: Path | None = None
     """The file with the secret of that client, and nothing else."""
+    upstream_issuer: str = ""
+    """An issuer at which users sign in, in place of an account here; unset, here."""
+    upstream_client: str = ""
+    """As which client the shop is known there; one client, whoever asks here."""
+    upstream_secret_file: Path | None = None
+    """The file with the secret of that client, and nothing else; unset, it has none."""
+    upstream_scopes: tuple[str, ...] = ("openid",)
+    """What the shop asks for there; offline_access lets it ask after a user again later."""
     limits: Limits = field(default_factory=Limits)
     """Every number."""
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
@@ -149,6 +157,7 @@ def load(
         config = replace(config, issuer=default_issuer(config))
     _refuse_a_bad_issuer(config)
     _refuse_half_a_question(config)
+    _refuse_half_an_upstream(config)
     if not 0 <= config.port <= 65535:
         raise ConfigError(f"{config.origins['port']}: port must be 0 to 65535, not {config.port}")
     return config
@@ -313,6 +322,22 @@ def _refuse_half_a_question(config: Config) -> None:
     if unset and not set(names) <= set(unset):
         named = next(name for name in names if name not in unset)
         raise ConfigError(f"{config.origins[named]}: {named} needs {' and '.join(unset)}, too")
+
+
+def _refuse_half_an_upstream(config: Config) -> None:
+    """Users sign in there as through one client of ours, and its tokens open nothing here."""
+    named = [name for name in config.origins if name.startswith("upstream_")]
+    needed = ("upstream_issuer", "upstream_client")
+    unset = [name for name in needed if not getattr(config, name)]
+    if named and unset:
+        origin = config.origins[named[0]]
+        raise ConfigError(f"{origin}: {named[0]} needs {' and '.join(unset)}, too")
+    if named and config.upstream_issuer == config.external_issuer:
+        origin = config.origins["upstream_issuer"]
+        raise ConfigError(
+            f"{origin}: tokens of upstream_issuer are taken from nobody; "
+            "external_issuer must be another one"
+        )
 
 
 def _is_loopback(host: str) -> bool:

@@ -151,6 +151,8 @@ class OAuthLimits:
     """Failed proofs in the name of one client from one address, after which it waits."""
     introspection_misses: int = 300
     """Tokens in a minute that one caller may ask after in vain."""
+    upstream_claim_seconds: int = 30
+    """How long one refresh may have an upstream token in hand; others are told 503 meanwhile."""
     device_seconds: int = 600
     """A device_code, until its user has decided."""
     device_interval_seconds: int = 5

@@ -51,6 +51,7 @@ PURE: Final = (
     "catshop/oauth/settings.py",
     "catshop/oauth/strict.py",
     "catshop/oauth/tokens.py",
+    "catshop/oauth/upstream_identity.py",
     "catshop/protocol/frontmatter.py",
     "catshop/protocol/http1/bodies.py",
     "catshop/protocol/http1/connection.py",
@@ -79,7 +80,11 @@ IMPURE: Final = frozenset({"anyio", "asyncio", "random", "secrets", "socket", "t
 
 ONE_PLACE: Final = {
     "argon2": ("catshop/oauth/passwords.py",),
-    "cryptography": ("catshop/oauth/keys.py", "catshop/client/oauth/keys.py"),
+    "cryptography": (
+        "catshop/oauth/keys.py",
+        "catshop/oauth/seals.py",
+        "catshop/client/oauth/keys.py",
+    ),
     "h11": ("catshop/protocol/http1/",),
     "httpcore2": ("catshop/oauth/fetch.py",),
     "itsdangerous": ("catshop/signing.py",),

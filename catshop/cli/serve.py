@@ -61,6 +61,9 @@ def serve(
     token_format: Annotated[
         TokenFormat | None, typer.Option(help="What access tokens look like.")
     ] = None,
+    upstream_issuer: Annotated[
+        str | None, typer.Option(help="Where users sign in, in place of an account here.")
+    ] = None,
     trace: Annotated[
         bool | None, typer.Option("--trace", help="Print every exchange, secrets hidden.")
     ] = None,
@@ -77,6 +80,7 @@ def serve(
         era=era,
         signup=signup,
         token_format=token_format,
+        upstream_issuer=upstream_issuer,
         trace=trace,
         config=config,
     )

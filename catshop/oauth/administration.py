@@ -14,7 +14,7 @@ from typing import Final
 
 from catshop.kernel import Clock, Secret
 from catshop.oauth import audience, clients, tokens
-from catshop.oauth.browser import USERNAME
+from catshop.oauth.accounts import USERNAME
 from catshop.oauth.keys import Keyring
 from catshop.oauth.model import AccessToken, Client, Family, Origin, Presented, User
 from catshop.oauth.passwords import Passwords

@@ -197,6 +197,10 @@ class AuditedGrants:
         """See the port."""
         return _decided(await self.grants.redeem(code, decide))
 
+    async def look(self, refresh: str, family_id: str) -> FoundRefresh:
+        """See the port."""
+        return await self.grants.look(refresh, family_id)
+
     async def rotate(
         self, refresh: str, family_id: str, decide: Callable[[FoundRefresh], Decision]
     ) -> Decision:

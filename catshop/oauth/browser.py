@@ -8,15 +8,14 @@ the request is ignored: storage has it. OAuth 2.1 §4.1, §7; RFC 9700 §4.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import timedelta
 from functools import wraps
-from typing import Final
+from typing import Final, Protocol
 
 from catshop.kernel import Clock, Kind, Secret, Trace, Unavailable, Verdict
-from catshop.oauth import audit, redirects, throttle, tokens
+from catshop.oauth import audit, redirects, tokens
+from catshop.oauth.accounts import Accounts
 from catshop.oauth.authorize import (
     AT_THE_CLIENT,
     NOBODY,
@@ -35,24 +34,28 @@ from catshop.oauth.model import AuthorizationRequest, BrowserSession, Client, Re
 from catshop.oauth.pages import Pages, Problem
 from catshop.oauth.parameters import Parameters, Query, of_body, of_query
 from catshop.oauth.parking import STRANGER, Parking, Visit
-from catshop.oauth.passwords import Passwords
 from catshop.oauth.ports import Stores
-from catshop.oauth.settings import OAuthSettings, SignUp
+from catshop.oauth.settings import OAuthSettings
 from catshop.oauth.signing import Signatures
-from catshop.oauth.throttle import Throttle, Throttled
 from catshop.oauth.tokens import Mint
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.fields import Cookie, parse_cookies, set_cookie
 from catshop.protocol.http1.messages import NO_STORE, Answer, Request
 
-USERNAME: Final = re.compile(r"[A-Za-z0-9_-]{2,30}")
-"""What an account may be called; also what a page, a log or a path can show without harm."""
-
 SIGN_IN: Final = "sign-in"
-SIGN_UP: Final = "sign-up"
 CONSENT: Final = "consent"
 
 Page = Callable[["Browser", Request], Awaitable[Answer]]
+
+
+class Elsewhere(Protocol):
+    """Where users sign in when it is not here."""
+
+    async def leave(
+        self, request: Request, waiting: AuthorizationRequest, granted: frozenset[str]
+    ) -> Answer:
+        """Send the browser there, now that its user has agreed to `granted`."""
+        ...
 
 
 def page(handler: Page) -> Page:
@@ -93,12 +96,16 @@ class Browser:
         self._mint = mint
         self._trace = trace
         self._documents = documents
+        self._elsewhere: Elsewhere | None = None
         self._pages = Pages(settings)
-        self._passwords = Passwords(settings.limits)
-        self._throttle = Throttle(stores.attempts, clock, mint)
+        self._accounts = Accounts(settings, stores, clock=clock, mint=mint, trace=trace)
         self._parking = Parking(settings, stores, clock=clock, mint=mint)
         self._signatures = Signatures(settings.secret_key, settings.previous_keys, clock)
         self._cookie = "__Host-catshop" if settings.is_https else "catshop"
+
+    def sign_in_elsewhere(self, elsewhere: Elsewhere) -> None:
+        """From now on nobody signs in here, but there, once they have agreed here."""
+        self._elsewhere = elsewhere
 
     @page
     async def authorize(self, request: Request) -> Answer:
@@ -107,9 +114,10 @@ class Browser:
         OAuth 2.1 §4.1.1, §4.1.2.1.
         """
         sent, browser = await self._sent(request), self._browser(request)
-        signed_in = browser and await self._stores.sessions.find(browser.digest(), self._clock())
+        signed_in = await self._session(browser)
         client_id = sent.one("client_id") or ""
-        if not signed_in and self._documents.is_strange(client_id):
+        asks_later = not signed_in and self._elsewhere is None
+        if asks_later and self._documents.is_strange(client_id):
             return await self._park(request, await self._parking.unread(sent), browser)
         known = await self._documents.meet(client_id, request.address)
         audit.seen(client=known.id if known else None)
@@ -127,6 +135,8 @@ class Browser:
             audit.seen(error=error.code)
         if error is not None and (signed_in or may_return_at_once(error, draft.redirect_uri)):
             return self._back(draft.redirect_uri, state_of(draft), error.code, error.description)
+        if error is not None and self._elsewhere is not None:
+            return self._stay(error, draft.client)
         refusal = None if error is None else Refusal(error.code, error.description)
         return await self._park(request, draft, browser, refusal)
 
@@ -151,7 +161,7 @@ class Browser:
         if await self._is_older_than_session(request, sent):
             return self._on("/consent", (await self._visit(request, sent))[1].request.id)
         browser, visit = await self._posted(request, sent, SIGN_IN)
-        entered = await self._account(request, sent, browser)
+        entered = await self._accounts.enter(request, sent, browser)
         if isinstance(entered, Problem):
             request.notes["code"] = entered.code
             return self._login_form(browser, visit, entered)
@@ -163,13 +173,13 @@ class Browser:
         """Who asks, for what; without a session first to sign in. OAuth 2.1 §7.9."""
         browser, visit = await self._visit(request, of_query(request))
         user = await self._user(browser)
-        if user is None:
+        if user is None and self._elsewhere is None:
             return self._on("/login", visit.request.id)
         if visit.client.id == STRANGER:
             return await self._come_back(visit.request)
         refusal = visit.request.refusal
         if refusal is not None:
-            return await self._return_refusal(visit.request, refusal)
+            return await self.deny(visit.request, refusal)
         return self._consent_form(browser, visit, user)
 
     @page
@@ -178,25 +188,66 @@ class Browser:
         sent = await of_body(request, self._settings.limits.form)
         browser, visit = await self._posted(request, sent, CONSENT)
         audit.seen(client=visit.client.id)
-        user = await self._user(browser)
-        if user is None:
+        user, waiting = await self._user(browser), visit.request
+        if user is None and self._elsewhere is None:
             raise HttpError(403, "E-CONSENT-01")
-        waiting = visit.request
         if waiting.refusal is not None:
-            return await self._return_refusal(waiting, waiting.refusal)
+            return await self.deny(waiting, waiting.refusal)
         if sent.one("decision") != "approve":
             denied = AccessDenied("E-CONSENT-04")
             request.notes["code"] = denied.reference
             audit.seen(error=denied.code)
             self._trace.check("consent.given", Verdict.NO)
-            return await self._return_refusal(waiting, Refusal(denied.code, denied.description))
+            return await self.deny(waiting, Refusal(denied.code, denied.description))
         granted = frozenset(sent.all("scope"))
         if not granted <= waiting.scopes:
             raise HttpError(403, "E-CONSENT-02", arrived=plain(" ".join(sorted(granted))))
         if not granted:
             request.notes["code"] = "E-CONSENT-03"
             return self._consent_form(browser, visit, user, Problem("E-CONSENT-03", 400))
-        return await self._approve(waiting, user, granted)
+        return await self._go_on(request, waiting, granted, user)
+
+    async def _go_on(
+        self,
+        request: Request,
+        waiting: AuthorizationRequest,
+        granted: frozenset[str],
+        user: User | None,
+    ) -> Answer:
+        """From consent to the client; who signs in elsewhere goes there first."""
+        if user is not None:
+            return await self.approve(waiting, user, granted)
+        if self._elsewhere is None:
+            raise HttpError(403, "E-CONSENT-01")
+        return await self._elsewhere.leave(request, waiting, granted)
+
+    async def waiting(self, request: Request, request_id: str) -> AuthorizationRequest:
+        """The request of that id, if it waits in this browser, and its client may still ask."""
+        return (await self._parking.visit(request_id, self._browser(request)))[1].request
+
+    async def approve(
+        self,
+        waiting: AuthorizationRequest,
+        user: User,
+        granted: frozenset[str],
+        code: Secret | None = None,
+    ) -> Answer:
+        """A code goes to the client; this one, if it has been minted. OAuth 2.1 §4.1.2."""
+        secret, now = code or tokens.mint_code(self._mint), self._clock()
+        lifetime = (now, now + timedelta(seconds=self._settings.limits.code_seconds))
+        issued = code_for(waiting, user, granted, secret.digest(), lifetime)
+        if not await self._stores.requests.approve(waiting.id, issued):
+            raise HttpError(400, "E-LOGIN-01")
+        self._trace.check("consent.given", Verdict.OK)
+        target = (waiting.redirect_uri, self._settings.issuer, waiting.state)
+        return self._redirect(location(*target, code=secret.reveal()))
+
+    async def deny(self, waiting: AuthorizationRequest, refusal: Refusal) -> Answer:
+        """The refusal goes to the client, and the request is decided. OAuth 2.1 §4.1.2.1."""
+        if not await self._stores.requests.dismiss(waiting.id):
+            raise HttpError(400, "E-LOGIN-01")
+        told = (refusal.error, refusal.description)
+        return self._back(waiting.redirect_uri, waiting.state, *told)
 
     async def style(self, _: Request) -> Answer:
         """The stylesheet of the pages."""
@@ -236,9 +287,9 @@ class Browser:
     ) -> Answer:
         """Keep the request, and go on to consent; who is not signed in is sent there first."""
         named = browser or Secret(self._mint())
-        signed_in = browser and await self._stores.sessions.find(named.digest(), self._clock())
+        goes_on = self._elsewhere is not None or await self._session(browser)
         waiting = await self._parking.park(draft, named, request.address, refusal)
-        path = "/consent" if signed_in else "/login"
+        path = "/consent" if goes_on else "/login"
         return self._on(path, waiting.id, None if browser else named)
 
     async def _visit(self, request: Request, sent: Parameters) -> tuple[Secret, Visit]:
@@ -266,92 +317,21 @@ class Browser:
         self._trace.check("form.token", Verdict.OK)
         return await self._visit(request, sent)
 
-    async def _account(
-        self, request: Request, sent: Parameters, browser: Secret
-    ) -> Secret | Problem:
-        """The new name of a browser in which somebody has signed in or up, or what to tell them."""
-        name = sent.one("username") or ""
-        password = sent.secret("password") or Secret("")
-        if len(password.reveal()) > self._settings.limits.password_length:
-            return Problem("E-LOGIN-07", 400)
-        try:
-            if sent.one("action") == SIGN_UP:
-                return await self._sign_up(request, name, password, browser)
-            return await self._sign_in(request, name, password, browser)
-        except Throttled as wait:
-            return Problem("E-LOGIN-06", 429, fields=(("retry-after", str(wait.retry_after)),))
-
-    async def _sign_in(
-        self, request: Request, name: str, password: Secret, browser: Secret
-    ) -> Secret | Problem:
-        """One answer for a wrong password, an unknown name and a closed account, in one time."""
-        budget = throttle.sign_in(name, request.address, self._settings.limits)
-        async with self._throttle.spending(budget) as attempt:
-            user = await self._stores.users.by_name(name) if USERNAME.fullmatch(name) else None
-            audit.seen(user=user.id if user else None)
-            matches = await self._passwords.matches(password, user.password_hash if user else None)
-            if user is None or not matches or not user.active:
-                self._trace.check("login.password", Verdict.NO)
-                challenge = ("www-authenticate", 'Form realm="Cat Shop"')
-                return Problem("E-LOGIN-05", 401, fields=(challenge,))
-            self._trace.check("login.password", Verdict.OK)
-            fresh = Secret(self._mint())
-            await self._stores.sessions.sign_in(self._session(fresh, user), browser.digest())
-        with suppress(Unavailable):  # the session stands, and can be told of only now
-            await self._throttle.refund(attempt, budget)
-        return fresh
-
-    async def _sign_up(
-        self, request: Request, name: str, password: Secret, browser: Secret
-    ) -> Secret | Problem:
-        """A new account, when its name is free and allowed and its password long enough."""
-        if self._settings.signup is SignUp.CLOSED:
-            return Problem("E-LOGIN-09", 403)
-        if not USERNAME.fullmatch(name):
-            return Problem("E-LOGIN-10", 400, new=True)
-        if len(password.reveal()) < self._settings.limits.password_minimum:
-            return Problem("E-LOGIN-11", 400, new=True)
-        budget = throttle.sign_up(request.address, self._settings.limits)
-        async with self._throttle.spending(budget):
-            hashed = await self._passwords.hash(password)
-            user = User(tokens.short(self._mint), name, hashed, self._clock())
-            fresh = Secret(self._mint())
-            session = self._session(fresh, user)
-            added = await self._stores.sessions.sign_up(user, session, browser.digest())
-        return fresh if added else Problem("E-LOGIN-12", 409, new=True)
-
-    def _session(self, browser: Secret, user: User) -> BrowserSession:
-        """What begins for the user in the browser that is called so from now on."""
-        now, lasts = self._clock(), timedelta(seconds=self._settings.limits.session_seconds)
-        return BrowserSession(browser.digest(), user.id, now, now + lasts)
+    async def _session(self, browser: Secret | None) -> tuple[BrowserSession, User] | None:
+        """The sign-in of this browser; none where users sign in elsewhere."""
+        if browser is None or self._elsewhere is not None:
+            return None
+        return await self._stores.sessions.find(browser.digest(), self._clock())
 
     async def _user(self, browser: Secret) -> User | None:
         """Who is signed in here. A closed account gets no further. OAuth 2.1 §4.1.2."""
-        found = await self._stores.sessions.find(browser.digest(), self._clock())
+        found = await self._session(browser)
         if found is None:
             return None
         audit.seen(user=found[1].id)
         if not found[1].active:
             raise HttpError(403, "E-LOGIN-04")
         return found[1]
-
-    async def _approve(
-        self, waiting: AuthorizationRequest, user: User, granted: frozenset[str]
-    ) -> Answer:
-        secret, now = tokens.mint_code(self._mint), self._clock()
-        lifetime = (now, now + timedelta(seconds=self._settings.limits.code_seconds))
-        code = code_for(waiting, user, granted, secret.digest(), lifetime)
-        if not await self._stores.requests.approve(waiting.id, code):
-            raise HttpError(400, "E-LOGIN-01")
-        self._trace.check("consent.given", Verdict.OK)
-        target = (waiting.redirect_uri, self._settings.issuer, waiting.state)
-        return self._redirect(location(*target, code=secret.reveal()))
-
-    async def _return_refusal(self, waiting: AuthorizationRequest, refusal: Refusal) -> Answer:
-        if not await self._stores.requests.dismiss(waiting.id):
-            raise HttpError(400, "E-LOGIN-01")
-        told = (refusal.error, refusal.description)
-        return self._back(waiting.redirect_uri, waiting.state, *told)
 
     def _back(self, redirect_uri: str, state: str | None, error: str, description: str) -> Answer:
         """Tell the client of an error. OAuth 2.1 §4.1.2.1; RFC 9207 §2."""
@@ -369,7 +349,7 @@ class Browser:
         return self._pages.login(visit.request, visit.client, csrf, problem)
 
     def _consent_form(
-        self, browser: Secret, visit: Visit, user: User, problem: Problem | None = None
+        self, browser: Secret, visit: Visit, user: User | None, problem: Problem | None = None
     ) -> Answer:
         csrf = self._signatures.form_token(browser.digest(), visit.request.id, CONSENT)
         return self._pages.consent(visit.request, visit.client, user, csrf, problem)

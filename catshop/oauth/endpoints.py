@@ -60,6 +60,7 @@ from catshop.oauth.revocation import Revocation
 from catshop.oauth.settings import OAuthSettings, Registration
 from catshop.oauth.throttle import Throttle, Throttled
 from catshop.oauth.tokens import Lifetimes, Mint, Minted
+from catshop.oauth.upstream import CALLBACK, proxy
 from catshop.protocol.http1.guard import Cors
 from catshop.protocol.http1.messages import (
     NO_STORE,
@@ -128,6 +129,14 @@ class AuthorizationServer:
         self._browser = Browser(
             settings, stores, clock=clock, mint=mint, trace=trace, documents=documents
         )
+        self._upstream = proxy(settings, stores, fetcher, clock=clock, mint=mint, trace=trace)
+        if self._upstream is not None:
+            self._browser.sign_in_elsewhere(self._upstream)
+
+    async def begin(self) -> None:
+        """What must be known before anybody is served; Unavailable when it cannot be."""
+        if self._upstream is not None:
+            await self._upstream.begin()
 
     def routes(self) -> tuple[Route, ...]:
         """Every route of this plane, each with its refusals in the audit."""
@@ -148,7 +157,7 @@ class AuthorizationServer:
                 {"GET": browser.authorize, "POST": browser.authorize},
                 Cors.NONE,
             ),
-            Route(f"{prefix}/login", {"GET": browser.show_login, "POST": browser.login}, Cors.NONE),
+            *self._sign_in_routes(),
             Route(
                 f"{prefix}/consent",
                 {"GET": browser.show_consent, "POST": browser.consent},
@@ -157,6 +166,15 @@ class AuthorizationServer:
             *self._device_routes(),
             Route(f"{prefix}{pages.STYLE_PATH}", {"GET": browser.style}, Cors.NONE),
         )
+
+    def _sign_in_routes(self) -> tuple[Route, ...]:
+        """Where users sign in, or come back from where they have."""
+        browser, prefix = self._browser, self._settings.prefix
+        if self._upstream is not None:
+            back = self._upstream.handlers(browser)
+            return (Route(f"{prefix}{CALLBACK}", back, Cors.NONE),)
+        own = {"GET": browser.show_login, "POST": browser.login}
+        return (Route(f"{prefix}/login", own, Cors.NONE),)
 
     def _device_routes(self) -> tuple[Route, ...]:
         """Where a device begins, and where its user goes on. RFC 8628 §3."""
@@ -271,6 +289,8 @@ class AuthorizationServer:
             return grants.decide_refresh(found, asked, client, arrived, issuing)
 
         digest = asked.refresh_token.digest()
+        if self._upstream is not None:
+            await self._upstream.confirm(digest, family_id, decide)
         return self._settle(await self._stores.grants.rotate(digest, family_id, decide), minted)
 
     async def _credentials(self, sent: Parameters, client: Client) -> Answer:

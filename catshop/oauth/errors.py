@@ -185,6 +185,13 @@ class InvalidSoftwareStatement(OAuthError):
     code = "invalid_software_statement"
 
 
+class ServerError(OAuthError):
+    """Something is wrong here, or behind us, that nobody can mend who asks. OAuth 2.1 §4.1.2.1."""
+
+    code = "server_error"
+    http_status = 500
+
+
 class TemporarilyUnavailable(OAuthError):
     """Nothing was changed; the same request may be sent again later. OAuth 2.1 §4.1.2.1."""
 

@@ -28,6 +28,10 @@ from catshop.oauth.fetch import Ask, Fetcher, FetchFailed
 LEEWAY: Final = timedelta(seconds=30)
 """By how much an issuer's clock may differ from ours. RFC 9068 §4."""
 
+SOONEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
+"""Between them every moment can be moved by the leeway."""
+
 TYPES: Final = frozenset({"at+jwt", "application/at+jwt", "jwt"})
 """RFC 9068 §4 wants the first; issuers that came before it say the last, or nothing else."""
 
@@ -274,29 +278,34 @@ class IssuerKeys:
         """Whatever goes wrong, the old keys stay."""
         self._tried = self._clock()
         try:
-            found = usable_keys(await self._members(await self._jwks_uri()))
+            jwks_uri = str((await discover(self._issuer, self._fetcher)).get("jwks_uri", ""))
+            found = usable_keys(await document(jwks_uri, self._fetcher))
         except (FetchFailed, ValueError):
             return
         self._keys, self._fetched = found, self._clock()
 
-    async def _jwks_uri(self) -> str:
-        """Where the issuer says that its keys are. RFC 8414 §3.1, §3.3."""
-        parts = urlsplit(self._issuer)
-        path = parts.path.rstrip("/")
-        openid = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
-        origin = f"{parts.scheme}://{parts.netloc}"
-        try:
-            found = await self._members(openid)
-        except FetchFailed:
-            found = await self._members(f"{origin}/.well-known/oauth-authorization-server{path}")
-        if found.get("issuer") != self._issuer:
-            raise ValueError("the metadata of another issuer")
-        return str(found.get("jwks_uri", ""))
 
-    async def _members(self, url: str) -> strict.Members:
-        limits = self._fetcher.limits
-        ask = Ask(limits.key_octets, limits.seconds)
-        return strict.members((await self._fetcher.fetch(url, ask)).body)
+async def discover(issuer: str, fetcher: Fetcher) -> strict.Members:
+    """The metadata of an issuer; FetchFailed, or ValueError for none or somebody else's.
+
+    RFC 8414 §3.1, §3.3.
+    """
+    parts = urlsplit(issuer)
+    openid = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+    inserted = f"/.well-known/oauth-authorization-server{parts.path.rstrip('/')}"
+    try:
+        found = await document(openid, fetcher)
+    except FetchFailed:
+        found = await document(f"{parts.scheme}://{parts.netloc}{inserted}", fetcher)
+    if found.get("issuer") != issuer:
+        raise ValueError("the metadata of another issuer")
+    return found
+
+
+async def document(url: str, fetcher: Fetcher) -> strict.Members:
+    """The JSON object at an address that an issuer or the operator has named."""
+    ask = Ask(fetcher.limits.key_octets, fetcher.limits.seconds)
+    return strict.members((await fetcher.fetch(url, ask)).body)
 
 
 def usable_keys(jwks: strict.Members) -> tuple[jwt.Key, ...]:
@@ -316,9 +325,20 @@ def usable_keys(jwks: strict.Members) -> tuple[jwt.Key, ...]:
     return tuple(found)
 
 
-def _moment(value: object) -> datetime:
-    """A NumericDate. RFC 7519 §2."""
+def moment(value: object) -> datetime | None:
+    """A NumericDate as a moment; None for what is none, and past the ends of the calendar.
+
+    RFC 7519 §2.
+    """
     if isinstance(value, int | float) and not isinstance(value, bool):
         with suppress(OverflowError, ValueError, OSError):
-            return datetime.fromtimestamp(value, UTC)
-    raise InvalidToken("E-EXT-07", arrived="no date")
+            found = datetime.fromtimestamp(value, UTC)
+            return found if SOONEST < found < LATEST else None
+    return None
+
+
+def _moment(value: object) -> datetime:
+    found = moment(value)
+    if found is None:
+        raise InvalidToken("E-EXT-07", arrived="no date")
+    return found

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,9 +33,6 @@ from catshop.limits import FetchLimits
 from catshop.protocol.http1.fields import parse_media_type
 
 T = TypeVar("T")
-
-Admit = Callable[[], Awaitable[None]]
-"""Raises when whoever asks has had enough fetched."""
 
 CLEAN: Final = re.compile(r"[!$%&'()*+,\-./0-9:;=?A-Z\[\]_a-z~]+")
 """RFC 3986 §2 without fragment and user: what every reader of an address reads alike."""
@@ -74,14 +71,17 @@ class Ask:
     form: tuple[tuple[str, str], ...] = ()
     """With a form it is a POST."""
     authorization: str = field(default="", repr=False)
+    refusals: tuple[int, ...] = ()
+    """Further statuses whose body is read, because a refusal says in JSON why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """A body in JSON, and how many seconds its sender says that it stays true."""
 
-    body: bytes
+    body: bytes = field(repr=False)
     fresh: int | None
+    status: int = 200
 
 
 class Internet:
@@ -176,14 +176,14 @@ class Fetcher:
             pool.stream(method, url, headers=headers, content=content) as response,
         ):
             fields = _fields(response.headers)
-            _judge(response.status, fields, ask.octets)
+            _judge(response.status, fields, ask)
             body = b""
             async with aclosing(response.aiter_stream()) as parts:
                 async for part in parts:
                     body += part
                     if len(body) > ask.octets:
                         raise FetchFailed("E-FETCH-06", f"more than {ask.octets} octets")
-        return Fetched(body, freshness(fields.get("cache-control", "")))
+        return Fetched(body, freshness(fields.get("cache-control", "")), response.status)
 
 
 class _Guarded(httpcore2.AsyncNetworkBackend):
@@ -276,9 +276,9 @@ def _fields(sent: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     return found
 
 
-def _judge(status: int, fields: dict[str, str], limit: int) -> None:
+def _judge(status: int, fields: dict[str, str], ask: Ask) -> None:
     """What can be refused before a single octet of the body has been read."""
-    if status != 200:
+    if status != 200 and status not in ask.refusals:
         raise FetchFailed("E-FETCH-05", f"status {status}")
     media_type = parse_media_type(fields.get("content-type"))
     name = media_type.name if media_type else "no Content-Type"
@@ -287,7 +287,7 @@ def _judge(status: int, fields: dict[str, str], limit: int) -> None:
     if fields.get("content-encoding", "identity").lower() != "identity":
         raise FetchFailed("E-FETCH-07", "a Content-Encoding that was not asked for")
     length = fields.get("content-length", "0")
-    if not length.isdecimal() or int(length) > limit:
+    if not length.isdecimal() or int(length) > ask.octets:
         raise FetchFailed("E-FETCH-06", f"{length} octets")
 
 
@@ -336,25 +336,23 @@ class Kept(Generic[T]):
         self._kept.move_to_end(url)
         return value
 
-    async def get(self, url: str, ask: Ask, admit: Admit | None = None) -> T:
-        """What is at the URL: kept, on its way, or fetched now, if `admit` lets the asker."""
+    async def get(self, url: str, ask: Ask) -> T:
+        """What is at the URL: kept, on its way, or fetched now."""
         while (value := self.known(url)) is None:
             flight = self._flights.get(url)
             if flight is None:
-                return await self._fly(url, ask, admit)
+                return await self._fly(url, ask)
             await flight.landed.wait()
             if flight.failure is not None:
                 raise FetchFailed(flight.failure.code, flight.failure.arrived)
             if flight.value is not None:
                 return flight.value
-            # Whoever fetched has gone away, or was not let: the next in line fetches.
+            # Whoever fetched has gone away in the middle: the next in line fetches.
         return value
 
-    async def _fly(self, url: str, ask: Ask, admit: Admit | None) -> T:
+    async def _fly(self, url: str, ask: Ask) -> T:
         flight = self._flights[url] = _Flight[T]()
         try:
-            if admit is not None:
-                await admit()
             fetched = await self._fetcher.fetch(url, ask)
             flight.value = self._read(url, fetched)
             self._keep(url, flight.value, fetched.fresh)

@@ -4,7 +4,7 @@ A new key is published before it signs, and an old one stays published until the
 signed has expired: whoever verifies reads both, and no token fails because of a rotation. Ed25519,
 because the same claims give the same signature: the text of a token can be written again, its hash
 is what storage keeps, and revocation asks for that hash as it does for an opaque token. In storage
-a private key is sealed with the key of the key file. Only this file imports cryptography.
+a private key is sealed (`seals.py`).
 RFC 9068 §2; RFC 7517 §4; RFC 8037 §2, §3.1; docs/why/0011-signed-tokens-are-looked-up.md.
 """
 
@@ -17,19 +17,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from catshop.kernel import Clock, Secret, Unavailable
 from catshop.oauth import scopes, tokens
 from catshop.oauth.model import AccessToken, Family, SigningKey
 from catshop.oauth.ports import Keys
+from catshop.oauth.seals import Seal
 from catshop.oauth.settings import OAuthSettings, TokenFormat
 from catshop.oauth.tokens import Mint, Write
 
-PURPOSE: Final = b"catshop.keys"
+PURPOSE: Final = "catshop.keys"
 """What the sealing key is derived for, so that it is no other purpose's key."""
 
 TYPE: Final = "at+jwt"
@@ -94,19 +92,17 @@ class Keyring:
         now = self.clock().replace(microsecond=0)  # what storage rounds up would sign too late
         x = _base64url(private.public_key().public_bytes_raw())
         public = {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": kid, "alg": "EdDSA", "use": "sig"}
-        sealed = self._seal().encrypt(private.private_bytes_raw()).decode("ascii")
+        sealed = self._seal().close(private.private_bytes_raw())
         return SigningKey(kid, json.dumps(public), sealed, now, now + timedelta(seconds=lead))
 
     def _opened(self, key: SigningKey) -> bytes:
-        try:
-            return self._seal().decrypt(key.sealed)
-        except InvalidToken:
-            raise Unavailable("E-KEY-01", key.kid) from None
+        opened = self._seal().open(key.sealed)
+        if opened is None:
+            raise Unavailable("E-KEY-01", key.kid)
+        return opened
 
-    def _seal(self) -> MultiFernet:
-        """Seals with the first key of the settings, and opens with all of them."""
-        known = (self.settings.secret_key, *self.settings.previous_keys)
-        return MultiFernet([_fernet(secret) for secret in known])
+    def _seal(self) -> Seal:
+        return Seal(self.settings.secret_key, self.settings.previous_keys, PURPOSE)
 
 
 def claims(issuer: str, token: AccessToken, family: Family) -> dict[str, object]:
@@ -124,11 +120,6 @@ def claims(issuer: str, token: AccessToken, family: Family) -> dict[str, object]
         "iat": int(token.created_at.timestamp()),
         "exp": int(token.expires_at.timestamp()),
     }
-
-
-def _fernet(secret: Secret) -> Fernet:
-    derived = HKDF(SHA256(), 32, salt=None, info=PURPOSE).derive(secret.reveal().encode())
-    return Fernet(base64.urlsafe_b64encode(derived))
 
 
 def _part(members: Mapping[str, object]) -> str:

@@ -253,6 +253,29 @@ class SigningKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Trip:
+    """A browser on its way to the upstream issuer and back, with what its user has agreed to.
+
+    `state` and `browser` are hashes: of the parameter, and of the cookie that only the browser has
+    in which somebody agreed.
+    """
+
+    state: str
+    browser: str
+    request_id: str
+    scopes: frozenset[str]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamToken:
+    """The upstream's refresh token behind one of our codes, sealed. `code` is that code's hash."""
+
+    code: str
+    sealed: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Presented:
     """An access token with everything that decides whether it is good."""
 

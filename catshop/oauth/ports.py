@@ -30,6 +30,7 @@ from catshop.oauth.model import (
     SigningKey,
     User,
 )
+from catshop.oauth.upstream_ports import Upstreams
 
 NOTHING_TO_CHECK: Final = Findings()
 
@@ -237,6 +238,10 @@ class Grants(Protocol):
         """
         ...
 
+    async def look(self, refresh: str, family_id: str) -> FoundRefresh:
+        """What `rotate` would judge, as it is now; it may be otherwise a moment later."""
+        ...
+
     async def rotate(
         self, refresh: str, family_id: str, decide: Callable[[FoundRefresh], Decision]
     ) -> Decision:
@@ -364,4 +369,5 @@ class Stores:
     proofs: Proofs
     keys: Keys
     upkeep: Upkeep
+    upstreams: Upstreams
     notices: Notices = field(default_factory=Notices)

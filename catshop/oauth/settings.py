@@ -39,6 +39,21 @@ class TokenFormat(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Upstream:
+    """The issuer that signs our users in, and who we are there. No secret: a public client."""
+
+    issuer: str
+    client_id: str
+    secret: Secret | None = None
+    scopes: tuple[str, ...] = ("openid",)
+
+    @property
+    def host(self) -> str:
+        """What a person is shown of it."""
+        return urlsplit(self.issuer).netloc
+
+
+@dataclass(frozen=True, slots=True)
 class OAuthSettings:
     """`issuer` and `resource` as they were configured; `previous_keys` still verify, never sign."""
 
@@ -51,6 +66,7 @@ class OAuthSettings:
     previous_keys: tuple[Secret, ...] = ()
     token_format: TokenFormat = TokenFormat.OPAQUE
     trusted_issuer: str = ""
+    upstream: Upstream | None = None
 
     @property
     def base(self) -> str:

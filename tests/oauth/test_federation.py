@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt import PyJWS
 from jwt.algorithms import ECAlgorithm
 
-from catshop.app import others
 from catshop.config import ConfigError, load
 from catshop.kernel import Event, Secret, Unavailable
 from catshop.limits import FetchLimits
@@ -32,6 +31,7 @@ from catshop.oauth.fetch import Fetcher
 from catshop.oauth.resource import ResourceServer
 from catshop.oauth.settings import OAuthSettings
 from catshop.protocol.http1.errors import HttpError
+from catshop.trust import others
 from tests.oauth.house import Clock, House, request_of
 from tests.oauth.keys import ALGORITHM, private_key, public_set
 from tests.oauth.world import Site, answering, site, trusting

@@ -642,11 +642,11 @@ class TestFullQueue:
         visitor, page = await login_page(house)
         assert (await visitor.sign_in(page, "alice", "wrong password")).status == 401
         before = await house.count("oauth_attempts")
-        house.server._browser._passwords._room = 0
+        house.server._browser._accounts._passwords._room = 0
         for _ in range(3):
             assert (await visitor.sign_in(page)).status == 503
         assert await house.count("oauth_attempts") == before
-        house.server._browser._passwords._room = 1
+        house.server._browser._accounts._passwords._room = 1
         assert (await visitor.sign_in(page, "alice", "wrong password")).status == 401
         assert (await visitor.sign_in(page)).status == 429, "the first failure still counts"
 

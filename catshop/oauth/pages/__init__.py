@@ -87,7 +87,7 @@ class Pages:
         self,
         request: AuthorizationRequest,
         client: Client,
-        user: User,
+        user: User | None,
         csrf: str,
         problem: Problem | None,
     ) -> Answer:
@@ -103,7 +103,8 @@ class Pages:
             csrf=csrf,
             client=shown_name(client),
             home=redirects.destination(client.id) if "://" in client.id else "",
-            user=user.name,
+            user=user and user.name,
+            upstream=self.settings.upstream and self.settings.upstream.host,
             other_account=self.settings.url(f"/login?req={request.id}&prompt=login"),
             destination=redirects.destination(request.redirect_uri),
             device=request.redirect_uri == self.settings.url("/device/done"),

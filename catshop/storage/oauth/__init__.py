@@ -18,6 +18,7 @@ from catshop.storage.oauth.proofs import Proofs
 from catshop.storage.oauth.requests import Requests
 from catshop.storage.oauth.sessions import Sessions
 from catshop.storage.oauth.upkeep import Upkeep
+from catshop.storage.oauth.upstreams import Upstreams
 from catshop.storage.oauth.users import Users
 
 
@@ -35,4 +36,5 @@ def stores(database: Database, limits: OAuthLimits | None = None) -> Stores:
         proofs=Proofs(database),
         keys=Keys(database),
         upkeep=Upkeep(database, limits or OAuthLimits()),
+        upstreams=Upstreams(database),
     )

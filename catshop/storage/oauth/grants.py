@@ -61,6 +61,12 @@ class Grants:
 
         return await self.database.write(work)
 
+    async def look(self, refresh: str, family_id: str) -> FoundRefresh:
+        """See the port."""
+        return await self.database.write(
+            lambda statements: _refresh(statements, refresh, family_id)
+        )
+
     async def rotate(
         self, refresh: str, family_id: str, decide: Callable[[FoundRefresh], Decision]
     ) -> Decision:

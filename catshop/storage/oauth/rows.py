@@ -25,6 +25,8 @@ from catshop.oauth.model import (
     RefreshToken,
     Refusal,
     SigningKey,
+    Trip,
+    UpstreamToken,
     User,
 )
 from catshop.storage.database import Row, Statements, Value, moment
@@ -194,6 +196,22 @@ def signing_key(row: Row) -> SigningKey:
         signs_from=time(row["signs_from"]),
         expires_at=_time_or_none(row["expires_at"]),
     )
+
+
+def trip(row: Row) -> Trip:
+    """A row of `oauth_trips`."""
+    return Trip(
+        state=text(row["state"]),
+        browser=text(row["browser"]),
+        request_id=text(row["request_id"]),
+        scopes=_scopes(row["scopes"]),
+        expires_at=time(row["expires_at"]),
+    )
+
+
+def upstream_token(row: Row) -> UpstreamToken:
+    """What is read of a row of `oauth_upstream_tokens`."""
+    return UpstreamToken(text(row["code"]), text(row["sealed"]))
 
 
 def presented(row: Row) -> Presented:

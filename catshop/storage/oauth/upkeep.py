@@ -39,6 +39,7 @@ def _expired(table: str, key: str, condition: str) -> str:
 
 
 AT_ONCE: Final = (
+    _expired("oauth_trips", "state", "expires_at <= ?"),
     _expired("oauth_requests", "id", "expires_at <= ?"),
     _expired("oauth_sessions", "browser", "expires_at <= ?"),
     _expired("oauth_access_tokens", "hash", "expires_at <= ?"),
@@ -54,6 +55,15 @@ AN_HOUR_LATER: Final = (
     _expired("oauth_refresh_tokens", "hash", "state <> 'live' AND rotated_at <= ?"),
 )
 """What is still told apart from what never was, for a while."""
+
+UPSTREAM: Final = _expired(
+    "oauth_upstream_tokens",
+    "code",
+    "created_at <= ? AND NOT EXISTS (SELECT 1 FROM oauth_codes c"
+    " LEFT JOIN oauth_families f ON f.id = c.family_id"
+    " WHERE c.hash = code AND f.revoked_at IS NULL)",
+)
+"""Somebody else's tokens, once nothing of ours stands on them."""
 
 ATTEMPTS: Final = _expired("oauth_attempts", "attempt", "at <= ?")
 CLIENTS: Final = f"DELETE FROM oauth_clients WHERE id IN ({UNUSED_CLIENTS})"  # noqa: S608 - a constant
@@ -94,6 +104,7 @@ class Upkeep:
             {
                 **dict.fromkeys(AT_ONCE, before(0)),
                 **dict.fromkeys(AN_HOUR_LATER, before(3600)),
+                UPSTREAM: before(limits.code_seconds),
                 ATTEMPTS: before(max(3600, limits.login_window_seconds, limits.request_seconds)),
                 CLIENTS: before(limits.unused_client_seconds),
             }
