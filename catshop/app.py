@@ -33,7 +33,13 @@ from catshop.oauth.fetch import Fetcher
 from catshop.oauth.passwords import Passwords
 from catshop.oauth.resource import ResourceServer
 from catshop.oauth.scopes import covers
-from catshop.oauth.settings import OAuthSettings, Registration, SignUp, TokenFormat
+from catshop.oauth.settings import (
+    DpopNonce,
+    OAuthSettings,
+    Registration,
+    SignUp,
+    TokenFormat,
+)
 from catshop.protocol.dispatcher import Dispatcher
 from catshop.protocol.endpoint import Endpoint
 from catshop.protocol.http1.asgi import AsgiApp, asgi_app
@@ -272,6 +278,7 @@ def oauth_settings(config: Config) -> OAuthSettings:
         trusted_issuer=config.external_issuer,
         registration=Registration.OPEN if config.registration else Registration.CLOSED,
         upstream=upstream(config),
+        dpop_nonce=DpopNonce.REQUIRED if config.dpop_nonce else DpopNonce.OFFERED,
     )
 
 

@@ -84,6 +84,8 @@ class Config:
     """Whether clients may register themselves; the others are added with `catshop client add`."""
     token_format: TokenFormat = TokenFormat.OPAQUE
     """What access tokens look like: opaque, or jwt, which others can verify with /jwks."""
+    dpop_nonce: bool = False
+    """Whether a DPoP proof must carry a nonce of ours; off, one is offered and not asked for."""
     allowed_hosts: tuple[str, ...] = ()
     """Names that Host may carry besides the issuer's and this machine's own."""
     allowed_origins: tuple[str, ...] = ()

@@ -78,6 +78,8 @@ class Principal:
     scopes: frozenset[str]
     token_id: str
     expires_at: datetime
+    jkt: str | None = None
+    """The thumbprint of the key that the caller holds, when the token is bound to one."""
 
     @property
     def key(self) -> tuple[str, str, str | None]:

@@ -124,6 +124,10 @@ class OAuthLimits:
     """A rotated refresh token may come back once within this, as if the answer had been lost."""
     verifier_tries: int = 5
     """Wrong code_verifiers after which a code is spent."""
+    dpop_seconds: int = 300
+    """How far from now a DPoP proof may say that it was made; its `jti` is remembered as long."""
+    dpop_nonce_seconds: int = 300
+    """A nonce for DPoP proofs."""
     key_lead_seconds: int = 300
     """A new signing key is published for so long before it signs, as long as /jwks may be kept."""
     session_seconds: int = 8 * 3600

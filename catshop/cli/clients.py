@@ -43,6 +43,9 @@ def add(
     serves: Annotated[
         str | None, typer.Option(help="The resource that it is the server of, to introspect for.")
     ] = None,
+    dpop: Annotated[
+        bool, typer.Option("--dpop", help="Give it no token that is not bound to a key.")
+    ] = False,
     database: DatabaseOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -54,6 +57,7 @@ def add(
         "token_endpoint_auth_method": method,
         "jwks": _keys(jwks) if jwks else None,
         "scope": scope,
+        "dpop_bound_access_tokens": dpop,
     }
     metadata = {member: value for member, value in told.items() if value}
 

@@ -7,6 +7,7 @@ hands on what it has learned. Pure; `browser.py` acts on the outcome. OAuth 2.1 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -31,6 +32,9 @@ from catshop.oauth.settings import OAuthSettings
 NOBODY: Final = Client("", "", (), (), frozenset(), datetime.fromtimestamp(0, UTC))
 """The client that an unknown client_id stands for: it may do nothing."""
 
+THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_\-]{43}")
+"""SHA-256 in base64url. RFC 9449 §10; RFC 7638 §3.1."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -43,6 +47,7 @@ class Draft:
     challenge: str = ""
     scopes: frozenset[str] = field(default_factory=frozenset)
     resource: str = ""
+    dpop_jkt: str | None = None
 
 
 def client_is_known(draft: Draft) -> Draft:
@@ -108,6 +113,14 @@ def challenge_is_s256(draft: Draft) -> Draft:
     return replace(draft, challenge=challenge.value)
 
 
+def dpop_jkt_is_a_thumbprint(draft: Draft) -> Draft:
+    """A client may say which key the code will be redeemed with. RFC 9449 §10."""
+    jkt = draft.sent.one("dpop_jkt")
+    if jkt is not None and not THUMBPRINT.fullmatch(jkt):
+        raise InvalidRequest("E-DPOP-13", arrived=f"{len(jkt)} characters")
+    return replace(draft, dpop_jkt=jkt)
+
+
 def scope_is_known(draft: Draft) -> Draft:
     """What is granted is never more than what was registered; without a wish, the least.
 
@@ -141,6 +154,7 @@ AT_THE_CLIENT: Final[Checks[Draft]] = (
     ("authorize.response_type", response_type_is_code),
     ("authorize.response_mode", response_mode_is_query),
     ("pkce.challenge", challenge_is_s256),
+    ("authorize.dpop_jkt", dpop_jkt_is_a_thumbprint),
     ("authorize.scope", scope_is_known),
     ("authorize.resource", resource_is_ours),
 )
@@ -166,6 +180,7 @@ def pending(
         created_at=now,
         expires_at=now + timedelta(seconds=draft.settings.limits.request_seconds),
         refusal=refusal,
+        dpop_jkt=draft.dpop_jkt,
     )
 
 
@@ -187,6 +202,7 @@ def code_for(
         resource=request.resource,
         created_at=lifetime[0],
         expires_at=lifetime[1],
+        dpop_jkt=request.dpop_jkt,
     )
 
 

@@ -104,6 +104,7 @@ def accept(sent: Metadata, client_id: str, now: datetime, origin: Origin = Origi
         auth_method=method,
         jwks=_jwks(sent, method),
         origin=origin,
+        dpop_bound=_dpop_bound(sent.get("dpop_bound_access_tokens", False)),
     )
 
 
@@ -125,6 +126,8 @@ def answer(client: Client, secret: Secret | None = None) -> dict[str, object]:
         proof |= {"client_secret": secret.reveal(), "client_secret_expires_at": 0}
     if client.jwks is not None:
         proof["jwks"] = json.loads(client.jwks)
+    if client.dpop_bound:
+        proof["dpop_bound_access_tokens"] = True
     return {
         "client_id": client.id,
         "client_id_issued_at": int(client.created_at.timestamp()),
@@ -162,6 +165,13 @@ def _jwks(sent: Metadata, method: str) -> str | None:
     except jwt.BadKey as error:
         raise InvalidClientMetadata("E-REG-13", arrived=str(error)) from None
     return json.dumps(jwks, separators=(",", ":"))
+
+
+def _dpop_bound(asked: object) -> bool:
+    """Whether the client wants no token without a key. RFC 9449 §5.2."""
+    if not isinstance(asked, bool):
+        raise InvalidClientMetadata("E-REG-06", arrived="dpop_bound_access_tokens")
+    return asked
 
 
 def _web_pages(sent: Metadata) -> None:

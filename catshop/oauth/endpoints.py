@@ -31,6 +31,7 @@ from catshop.oauth.browser import Browser
 from catshop.oauth.checks import settle
 from catshop.oauth.client_auth import ClientAuthentication
 from catshop.oauth.documents import ClientDocuments
+from catshop.oauth.dpop import Possession
 from catshop.oauth.errors import (
     InvalidClient,
     InvalidGrant,
@@ -121,6 +122,7 @@ class AuthorizationServer:
         self._trace = trace
         self._keyring = Keyring(settings, stores.keys, clock, mint)
         self._throttle = limiter
+        self._possession = Possession(settings, stores.proofs, clock=clock, trace=trace)
         self._revocation = Revocation(stores, clock, trace)
         self._clients = ClientAuthentication(settings, stores, clock=clock, mint=mint, trace=trace)
         self._management = Management(settings, stores, clock=clock, mint=mint, trace=trace)
@@ -235,14 +237,17 @@ class AuthorizationServer:
         client = await self._clients.authenticate(request, sent)
         if asked not in client.grant_types:
             raise UnauthorizedClient("E-TOKEN-02", arrived=asked)
+        jkt = await self._possession.at_token_endpoint(request, client)
         if asked == "refresh_token":
-            return await self._refresh(refresh_grant(sent), client, arrived)
-        if asked == "client_credentials":
-            return await self._credentials(sent, client)
-        if asked == DEVICE_CODE:
-            return await self._redeem(*await self._devices.poll(sent, client), client)
-        grant = code_grant(sent)
-        return await self._redeem(grant.code.digest(), grant, client)
+            answer = await self._refresh(refresh_grant(sent), client, arrived, jkt)
+        elif asked == "client_credentials":
+            answer = await self._credentials(sent, client, jkt)
+        elif asked == DEVICE_CODE:
+            answer = await self._redeem(*await self._devices.poll(sent, client), client, jkt)
+        else:
+            grant = code_grant(sent)
+            answer = await self._redeem(grant.code.digest(), grant, client, jkt)
+        return answer if jkt is None else self._possession.with_nonce(answer)
 
     @api
     async def revoke(self, request: Request) -> Answer:
@@ -267,22 +272,26 @@ class AuthorizationServer:
         told = await self._introspection.introspect(sent, caller)
         return json_answer(200, told, NO_STORE)
 
-    async def _redeem(self, digest: str, asked: CodeGrant, client: Client) -> Answer:
+    async def _redeem(
+        self, digest: str, asked: CodeGrant, client: Client, jkt: str | None
+    ) -> Answer:
         """The code grant. The decision is taken where the code is marked. OAuth 2.1 §4.1.3."""
         lifetimes = self._lifetimes()
-        minted = await self._minted(tokens.short(self._mint))
+        minted = await self._minted(tokens.short(self._mint), jkt)
 
         def decide(found: FoundCode) -> Decision:
             return grants.decide_code(found, asked, client, (minted, lifetimes))
 
         return self._settle(await self._stores.grants.redeem(digest, decide), minted)
 
-    async def _refresh(self, asked: RefreshGrant, client: Client, arrived: datetime) -> Answer:
+    async def _refresh(
+        self, asked: RefreshGrant, client: Client, arrived: datetime, jkt: str | None
+    ) -> Answer:
         """The refresh grant. What was under way together is told by `arrived`. OAuth 2.1 §4.3.1."""
         family_id = tokens.family_id_of(asked.refresh_token)
         if family_id is None:
             raise InvalidGrant("E-REF-01")
-        minted = await self._minted(family_id)
+        minted = await self._minted(family_id, jkt)
 
         def decide(found: FoundRefresh) -> Decision:
             issuing = (minted, self._lifetimes())
@@ -293,10 +302,10 @@ class AuthorizationServer:
             await self._upstream.confirm(digest, family_id, decide)
         return self._settle(await self._stores.grants.rotate(digest, family_id, decide), minted)
 
-    async def _credentials(self, sent: Parameters, client: Client) -> Answer:
+    async def _credentials(self, sent: Parameters, client: Client, jkt: str | None) -> Answer:
         """The client credentials grant. OAuth 2.1 §4.2.1."""
         asked = client_credentials_grant(sent)
-        minted = await self._minted(tokens.short(self._mint))
+        minted = await self._minted(tokens.short(self._mint), jkt)
         asking = client_credentials.Asking(asked, client, self._settings.resource)
         decision = client_credentials.decide(asking, minted, self._lifetimes())
         if isinstance(decision, Issue) and not await self._stores.grants.issue(decision):
@@ -315,8 +324,8 @@ class AuthorizationServer:
         told = tokens.answer(minted, decision.family, decision.access, decision.refresh)
         return json_answer(200, told, NO_STORE)
 
-    async def _minted(self, family_id: str) -> Minted:
-        return Minted.of(family_id, self._mint, await self._keyring.writer())
+    async def _minted(self, family_id: str, jkt: str | None) -> Minted:
+        return Minted.of(family_id, self._mint, await self._keyring.writer(), jkt)
 
     def _lifetimes(self) -> Lifetimes:
         return Lifetimes(self._clock(), self._settings.limits)

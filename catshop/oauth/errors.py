@@ -160,6 +160,18 @@ class ExpiredToken(OAuthError):
     code = "expired_token"
 
 
+class InvalidDpopProof(OAuthError):
+    """The proof of possession is missing, or proves nothing here. RFC 9449 §5, §7.1."""
+
+    code = "invalid_dpop_proof"
+
+
+class UseDpopNonce(OAuthError):
+    """The proof has to carry the nonce that this answer brings. RFC 9449 §8, §9."""
+
+    code = "use_dpop_nonce"
+
+
 class InvalidRedirectUri(OAuthError):
     """A redirect_uri may not be registered. RFC 7591 §3.2.2."""
 

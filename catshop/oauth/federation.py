@@ -22,7 +22,7 @@ import anyio
 from catshop.kernel import Clock, Kind, Principal, Secret, Trace, Unavailable
 from catshop.oauth import jwt, scopes, strict
 from catshop.oauth.checks import Checks, examine, settle
-from catshop.oauth.errors import OAuthError
+from catshop.oauth.errors import InvalidToken
 from catshop.oauth.fetch import Ask, Fetcher, FetchFailed
 
 LEEWAY: Final = timedelta(seconds=30)
@@ -40,13 +40,6 @@ NO_ACCESS: Final = frozenset({"id", "refresh", "offline", "logout"})
 
 SCOPE_CLAIMS: Final = ("scope", "scp", "permissions")
 """RFC 9068 §2.2.3 has the first; Okta and Entra say the second, Auth0 the third."""
-
-
-class InvalidToken(OAuthError):
-    """The token is none that we take. OAuth 2.1 §5.3.2."""
-
-    code = "invalid_token"
-    http_status = 401
 
 
 class Others(Protocol):
@@ -161,7 +154,22 @@ def principal_of(shown: Shown, trace: Trace) -> Principal:
         scopes=scopes.reach(scopes_in(claims, trace)),
         token_id=str(claims.get("jti") or shown.token.digest()[:22]),
         expires_at=_moment(claims.get("exp")),
+        jkt=_key_of(claims.get("cnf")),
     )
+
+
+def _key_of(confirmation: object) -> str | None:
+    """The key that the token is bound to; InvalidToken when it is bound to what we cannot check.
+
+    RFC 7800 §3.1; RFC 9449 §6.1.
+    """
+    if confirmation is None:
+        return None
+    members = confirmation if isinstance(confirmation, Mapping) else {}
+    jkt = members.get("jkt")
+    if not isinstance(jkt, str) or len(members) != 1:
+        raise InvalidToken("E-EXT-09", arrived="another cnf")
+    return jkt
 
 
 def scopes_in(claims: Mapping[str, object], trace: Trace) -> frozenset[str]:

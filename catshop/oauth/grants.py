@@ -16,7 +16,7 @@ from typing import Final
 
 from catshop.oauth import audience, pkce
 from catshop.oauth.checks import Checks, Findings, examine
-from catshop.oauth.errors import InvalidGrant, InvalidScope, InvalidTarget
+from catshop.oauth.errors import InvalidDpopProof, InvalidGrant, InvalidScope, InvalidTarget
 from catshop.oauth.model import (
     Client,
     Code,
@@ -48,13 +48,15 @@ class Redemption:
     code: Code
     user: User | None
     lifetimes: Lifetimes
+    jkt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
     """A refresh token as it is presented, next to what is known of it.
 
-    `arrived` is when the request came in; `scopes` and `event` are what the checks find out.
+    `arrived` is when the request came in, `jkt` the key that it was proved with; `scopes` and
+    `event` are what the checks find out.
     """
 
     asked: RefreshGrant
@@ -64,6 +66,7 @@ class Rotation:
     family: Family
     arrived: datetime
     lifetimes: Lifetimes
+    jkt: str | None = None
     scopes: frozenset[str] = frozenset()
     event: RefreshEvent = RefreshEvent.ROTATE
 
@@ -93,6 +96,15 @@ def tries_are_left(redemption: Redemption) -> Redemption:
 def verifier_fits(redemption: Redemption) -> Redemption:
     """Whoever redeems the code is whoever asked for it. RFC 7636 §4.6."""
     pkce.prove(redemption.asked.code_verifier, redemption.code.code_challenge)
+    return redemption
+
+
+def code_is_for_the_key(redemption: Redemption) -> Redemption:
+    """Whoever redeems the code holds the key that it was asked for. RFC 9449 §10."""
+    wanted = redemption.code.dpop_jkt
+    if wanted is not None and wanted != redemption.jkt:
+        arrived = "no proof" if redemption.jkt is None else "a proof with another key"
+        raise InvalidGrant("E-DPOP-11", arrived=arrived)
     return redemption
 
 
@@ -130,6 +142,7 @@ CODE: Final[Checks[Redemption]] = (
     ("code.redirect_uri", redirect_uri_is_the_same),
     ("code.tries", tries_are_left),
     ("pkce.s256", verifier_fits),
+    ("code.dpop_jkt", code_is_for_the_key),
     ("code.resource", code_is_for_the_resource),
     ("code.unused", code_is_unused),
     ("code.fresh", code_is_fresh),
@@ -148,6 +161,16 @@ def family_is_alive(rotation: Rotation) -> Rotation:
     """A family that was revoked stays so. OAuth 2.1 §4.3.3."""
     if rotation.family.revoked_at is not None:
         raise InvalidGrant("E-REF-03")
+    return rotation
+
+
+def refresh_is_for_the_key(rotation: Rotation) -> Rotation:
+    """A refresh token that is bound to a key is worth nothing without it. RFC 9449 §5."""
+    wanted = rotation.token.jkt
+    if wanted is not None and rotation.jkt is None:
+        raise InvalidDpopProof("E-DPOP-10")
+    if wanted is not None and rotation.jkt != wanted:
+        raise InvalidGrant("E-DPOP-11", arrived="a proof with another key")
     return rotation
 
 
@@ -212,6 +235,7 @@ def refresh_holder_is_active(rotation: Rotation) -> Rotation:
 REFRESH: Final[Checks[Rotation]] = (
     ("refresh.client", family_is_the_clients),
     ("refresh.family", family_is_alive),
+    ("refresh.dpop_jkt", refresh_is_for_the_key),
     ("refresh.twin", refresh_is_no_twin),
     ("refresh.unused", refresh_is_unused),
     ("refresh.fresh", refresh_is_fresh),
@@ -230,12 +254,13 @@ def decide_code(found: FoundCode, asked: CodeGrant, client: Client, issuing: Iss
     minted, lifetimes = issuing
     if found.code is None:
         return _unknown("code.known", "E-TOKEN-10", lifetimes)
-    redemption = Redemption(asked, client, found.code, found.user, lifetimes)
+    redemption = Redemption(asked, client, found.code, found.user, lifetimes, minted.jkt)
     redemption, findings = examine(CODE, redemption)
     if findings.error is not None:
         return _refuse(findings, lifetimes, found.code.family_id)
     family = lifetimes.family(minted.family_id, found.code)
-    refresh = lifetimes.refresh(minted, family) if "refresh_token" in client.grant_types else None
+    lasts = "refresh_token" in client.grant_types
+    refresh = lifetimes.refresh(minted, family, client) if lasts else None
     access = lifetimes.access(minted, family, family.scopes)
     return Issue(family, access, refresh, at=lifetimes.now, findings=findings)
 
@@ -255,12 +280,13 @@ def decide_refresh(
         foreign = Findings(failed="refresh.client", error=InvalidGrant("E-REF-02"))
         own = found.family.client_id == client.id
         return _refuse(reused if own else foreign, lifetimes, found.family.id)
-    rotation = Rotation(asked, client, found.token, found, found.family, arrived, lifetimes)
+    known = (found.token, found, found.family)
+    rotation = Rotation(asked, client, *known, arrived, lifetimes, minted.jkt)
     rotation, findings = examine(REFRESH, rotation)
     if findings.error is not None:
         return _refuse(findings, lifetimes, found.family.id)
     access = lifetimes.access(minted, rotation.family, rotation.scopes)
-    refresh = lifetimes.refresh(minted, rotation.family)
+    refresh = lifetimes.refresh(minted, rotation.family, client)
     return Issue(rotation.family, access, refresh, lifetimes.now, findings, rotation.event)
 
 

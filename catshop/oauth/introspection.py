@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from catshop.kernel import Clock, Secret, Trace, Verdict
-from catshop.oauth import audience, scopes, throttle
+from catshop.oauth import audience, scopes, throttle, tokens
 from catshop.oauth.errors import TemporarilyUnavailable
 from catshop.oauth.model import Client, Presented
 from catshop.oauth.parameters import Parameters
@@ -37,14 +37,14 @@ def is_good(found: Presented, now: datetime) -> bool:
 
 
 def describe(found: Presented, issuer: str) -> dict[str, object]:
-    """What the token says. RFC 7662 §2.2."""
+    """What the token says. RFC 7662 §2.2; RFC 9449 §6.2."""
     told: dict[str, object] = {
         "active": True,
         "iss": issuer,
         "aud": found.family.resource,
         "client_id": found.family.client_id,
         "scope": scopes.write(found.token.scopes),
-        "token_type": "Bearer",
+        "token_type": tokens.kind(found.token),
         "iat": int(found.token.created_at.timestamp()),
         "exp": int(found.token.expires_at.timestamp()),
         "jti": found.token.id,
@@ -52,6 +52,8 @@ def describe(found: Presented, issuer: str) -> dict[str, object]:
     }
     if found.user is not None:
         told["username"] = found.user.name
+    if found.token.jkt is not None:
+        told["cnf"] = {"jkt": found.token.jkt}
     return told
 
 

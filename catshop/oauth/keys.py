@@ -108,8 +108,9 @@ class Keyring:
 def claims(issuer: str, token: AccessToken, family: Family) -> dict[str, object]:
     """What an access token says; a client that acts for itself is its own subject.
 
-    RFC 9068 §2.2.
+    RFC 9068 §2.2; RFC 9449 §6.1.
     """
+    bound: dict[str, object] = {} if token.jkt is None else {"cnf": {"jkt": token.jkt}}
     return {
         "iss": issuer,
         "sub": family.user_id or family.client_id,
@@ -119,6 +120,7 @@ def claims(issuer: str, token: AccessToken, family: Family) -> dict[str, object]
         "jti": token.id,
         "iat": int(token.created_at.timestamp()),
         "exp": int(token.expires_at.timestamp()),
+        **bound,
     }
 
 

@@ -32,7 +32,7 @@ RESOURCE: Final = "/.well-known/oauth-protected-resource"
 
 
 def server(settings: OAuthSettings) -> dict[str, object]:
-    """The metadata of the authorization server. RFC 8414 §2; RFC 9207 §3."""
+    """The metadata of the authorization server. RFC 8414 §2; RFC 9207 §3; RFC 9449 §5.1."""
     signed = settings.token_format is TokenFormat.JWT
     return {
         "issuer": settings.issuer,
@@ -52,6 +52,7 @@ def server(settings: OAuthSettings) -> dict[str, object]:
         "revocation_endpoint_auth_signing_alg_values_supported": list(SUPPORTED),
         "introspection_endpoint_auth_methods_supported": list(CONFIDENTIAL),
         "introspection_endpoint_auth_signing_alg_values_supported": list(SUPPORTED),
+        "dpop_signing_alg_values_supported": list(SUPPORTED),
         "code_challenge_methods_supported": [METHOD],
         "authorization_response_iss_parameter_supported": True,
         "client_id_metadata_document_supported": True,
@@ -77,6 +78,8 @@ def resource(settings: OAuthSettings, supported: frozenset[str] = UMBRELLAS) -> 
         "authorization_servers": [*filter(None, (settings.trusted_issuer,)), settings.issuer],
         "scopes_supported": write(supported).split(),
         "bearer_methods_supported": ["header"],
+        "dpop_signing_alg_values_supported": list(SUPPORTED),
+        "dpop_bound_access_tokens_required": False,
         "resource_name": "Cat Shop",
     }
 

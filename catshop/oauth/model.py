@@ -46,7 +46,8 @@ class Client:
     `auth_method` is how it proves who it is, in the words of RFC 7591 §2: with `none` it is public,
     and its id alone names it. `jwks` are its public keys, as the JSON that was registered.
     `serves` is the resource that it serves, when the operator says so: a resource server is a
-    client, too, where it asks after tokens (RFC 7662 §2.1).
+    client, too, where it asks after tokens (RFC 7662 §2.1). With `dpop_bound` it is given no token
+    that another could use (RFC 9449 §5.2).
     """
 
     id: str
@@ -62,6 +63,7 @@ class Client:
     serves: str | None = None
     origin: Origin = Origin.ITSELF
     management_hash: str | None = field(default=None, repr=False)
+    dpop_bound: bool = False
 
     @property
     def public(self) -> bool:
@@ -92,6 +94,7 @@ class AuthorizationRequest:
     created_at: datetime
     expires_at: datetime
     refusal: Refusal | None = None
+    dpop_jkt: str | None = None
 
 
 class DeviceState(StrEnum):
@@ -150,7 +153,10 @@ class BrowserSession:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What an authorization code stands for. `family_id` is set once it has been redeemed."""
+    """What an authorization code stands for. `family_id` is set once it has been redeemed.
+
+    With `dpop_jkt` it is for whoever holds the key of that thumbprint. RFC 9449 §10.
+    """
 
     hash: str
     client_id: str
@@ -164,6 +170,7 @@ class Code:
     tries: int = 0
     redeemed_at: datetime | None = None
     family_id: str | None = None
+    dpop_jkt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +189,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """An access token; `id` is what people may see of it."""
+    """An access token; `id` is what people may see of it, `jkt` the key that it is bound to."""
 
     hash: str
     id: str
@@ -190,6 +197,7 @@ class AccessToken:
     scopes: frozenset[str]
     created_at: datetime
     expires_at: datetime
+    jkt: str | None = None
 
 
 class RefreshState(StrEnum):
@@ -226,7 +234,7 @@ def advance(state: RefreshState, event: RefreshEvent) -> RefreshState:
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """A refresh token; `successor` is the hash of the one that replaced it."""
+    """A refresh token; `successor` is the hash of the one that replaced it, `jkt` its key."""
 
     hash: str
     family_id: str
@@ -235,6 +243,7 @@ class RefreshToken:
     state: RefreshState = RefreshState.LIVE
     rotated_at: datetime | None = None
     successor: str | None = None
+    jkt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

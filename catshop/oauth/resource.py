@@ -1,8 +1,9 @@
-"""The resource server: a bearer token is good, for us, and enough, or it is refused.
+"""The resource server: a token is good, for us, and enough, or it is refused.
 
-Here a request becomes a `Principal`. The challenges are half of the protocol: they tell a client
-that knows nothing where to go (`resource_metadata`) and what to ask for (`scope`), and every scope
-that a call needs stands in one challenge. OAuth 2.1 §5; RFC 9728 §5.1; RFC 8707 §2;
+Here a request becomes a `Principal`. A token that is bound to a key is worth nothing without a
+proof, and no other is one with it. The challenges are half of the protocol: they tell a client that
+knows nothing where to go (`resource_metadata`) and what to ask for (`scope`), and every scope that
+a call needs stands in one challenge. OAuth 2.1 §5; RFC 9449 §7; RFC 9728 §5.1; RFC 8707 §2;
 MCP 2026-07-28 basic/authorization §token-handling, §scope-challenge-handling.
 """
 
@@ -11,14 +12,17 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
 from catshop.kernel import Clock, Principal, Secret, Trace, Verdict
-from catshop.oauth import audience, audit, scopes
-from catshop.oauth.errors import describe, plain
-from catshop.oauth.federation import InvalidToken, Others
+from catshop.oauth import audience, audit, dpop, scopes
+from catshop.oauth.dpop import End, Possession
+from catshop.oauth.errors import InvalidToken, OAuthError, describe, plain
+from catshop.oauth.federation import Others
 from catshop.oauth.model import Presented
 from catshop.oauth.ports import Stores
 from catshop.oauth.settings import OAuthSettings
@@ -35,6 +39,27 @@ FOREIGN: Final = ""
 """Stands for the family of a token that belongs to none of ours."""
 
 
+class Scheme(StrEnum):
+    """How a token is shown. OAuth 2.1 §5.1.1; RFC 9449 §7.1."""
+
+    BEARER = "Bearer"
+    DPOP = "DPoP"
+
+
+SCHEMES: Final = {scheme.lower(): scheme for scheme in Scheme}
+
+ALSO: Final = ("www-authenticate", f'{Scheme.DPOP} algs="{dpop.ALGORITHMS}"')
+"""The second challenge, for who could do better than bear a token. RFC 9449 §7.2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A token, and the scheme that it was shown in."""
+
+    scheme: Scheme
+    token: Secret
+
+
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """A principal that was vouched for, and is trusted without a question until then."""
@@ -45,7 +70,7 @@ class Remembered:
 
 
 class ResourceServer:
-    """Verifies bearer tokens for one resource."""
+    """Verifies access tokens for one resource."""
 
     def __init__(
         self,
@@ -63,6 +88,9 @@ class ResourceServer:
         self._trace = trace
         self._challenge = challenge
         self._others = others
+        self._possession = Possession(
+            settings, stores.proofs, End.RESOURCE, clock=clock, trace=trace
+        )
         self._cache: OrderedDict[str, Remembered] = OrderedDict()
         self._families: dict[str, set[str]] = {}
         self._forgotten = 0
@@ -77,7 +105,31 @@ class ResourceServer:
             return await self._authenticated(request)
 
     async def _authenticated(self, request: Request) -> Principal:
-        token = self._credentials(request)
+        shown = self._credentials(request)
+        try:
+            principal = await self._vouched(shown.token)
+            if principal.jkt is not None or shown.scheme is Scheme.DPOP:
+                await self._confirm(request, shown, principal)
+        except OAuthError as refusal:
+            raise self._challenged(refusal, shown.scheme) from None
+        return principal
+
+    async def _confirm(self, request: Request, shown: Credentials, principal: Principal) -> None:
+        """A bound token comes with a proof by its key, and only such a token does.
+
+        RFC 9449 §7.1, §7.2.
+        """
+        if shown.scheme is Scheme.BEARER:
+            raise InvalidToken("E-DPOP-12", arrived="a bound token as a bearer token")
+        if principal.jkt is None:
+            raise InvalidToken("E-DPOP-12", arrived="a bearer token as a bound one")
+        if await self._possession.at_resource(request, shown.token) != principal.jkt:
+            self._trace.check("dpop.jkt", Verdict.NO)
+            raise InvalidToken("E-DPOP-12", arrived="a proof with another key")
+        self._trace.check("dpop.jkt", Verdict.OK)
+
+    async def _vouched(self, token: Secret) -> Principal:
+        """Whoever the token was issued for, by what is remembered, by storage, or by others."""
         digest, now = token.digest(), self._clock()
         known = self._recall(digest, now)
         if known is not None:
@@ -87,7 +139,7 @@ class ResourceServer:
         before = self._forgotten
         found = await self._stores.grants.find(digest)
         if found is None and self._others is not None:
-            principal = await self._foreign(token, self._others)
+            principal = await self._others.principal(token)
             self._remember(digest, self._trusted(principal, FOREIGN, now))
             return principal
         principal = self._judge(found, now)
@@ -106,13 +158,6 @@ class ResourceServer:
         found = await self._stores.grants.find_id(principal.token_id)
         return found is not None and (found.user is None or found.user.active)
 
-    async def _foreign(self, token: Secret, others: Others) -> Principal:
-        """Whoever another issuer says that this is."""
-        try:
-            return await others.principal(token)
-        except InvalidToken as refusal:
-            raise self._invalid(refusal.reference, plain(refusal.arrived)) from None
-
     def insufficient(self, principal: Principal, needed: frozenset[str]) -> HttpError:
         """The refusal of a call that needs more: 403, and all that it needs. OAuth 2.1 §5.3.2."""
         held = scopes.common(principal.scopes, principal.scopes)
@@ -129,7 +174,9 @@ class ResourceServer:
         self._trace.check(
             "bearer.scope", Verdict.NO, expected=scopes.write(needed), arrived=arrived
         )
-        return self._refuse(403, "E-CHAL-05", "insufficient_scope", arrived, needed)
+        scheme = Scheme.BEARER if principal.jkt is None else Scheme.DPOP
+        told = self._told("E-CHAL-05", "insufficient_scope", arrived, needed)
+        return HttpError(403, "E-CHAL-05", arrived=arrived, fields=(_challenge(scheme, told),))
 
     def forget(self, family_id: str) -> None:
         """Trust no remembered token of this family any more."""
@@ -137,20 +184,21 @@ class ResourceServer:
         for digest in self._families.pop(family_id, ()):
             self._cache.pop(digest, None)
 
-    def _credentials(self, request: Request) -> Secret:
-        """The token in the Authorization field. OAuth 2.1 §5.1.1; RFC 9110 §11.4."""
+    def _credentials(self, request: Request) -> Credentials:
+        """The token in the Authorization field. OAuth 2.1 §5.1.1; RFC 9110 §11.4; RFC 9449 §7.1."""
         sent = request.fields.all("authorization")
         if len(sent) > 1:
             arrived = f"{len(sent)} Authorization fields"
             raise self._refuse(400, "E-CHAL-02", "invalid_request", arrived)
-        scheme, _, credentials = (sent[0] if sent else "").partition(" ")
-        if scheme.lower() != "bearer":
+        named, _, credentials = (sent[0] if sent else "").partition(" ")
+        scheme = SCHEMES.get(named.lower())
+        if scheme is None:
             # What stands there may be a token without its scheme, so it is never shown.
             arrived = "another Authorization" if sent else "no Authorization"
             raise self._refuse(401, "E-CHAL-01", None, arrived)
         if not CREDENTIALS.fullmatch(credentials.strip(" ")):
-            raise self._refuse(401, "E-CHAL-03", "invalid_token")
-        return Secret(credentials.strip(" "))
+            raise self._challenged(InvalidToken("E-CHAL-03"), scheme)
+        return Credentials(scheme, Secret(credentials.strip(" ")))
 
     def _judge(self, found: Presented | None, now: datetime) -> Principal:
         """The principal of a token that is known, fresh, somebody's and ours. RFC 8707 §2."""
@@ -174,30 +222,37 @@ class ResourceServer:
             scopes=scopes.reach(found.token.scopes),
             token_id=found.token.id,
             expires_at=found.token.expires_at,
+            jkt=found.token.jkt,
         )
 
-    def _invalid(self, code: str, arrived: str) -> HttpError:
+    def _invalid(self, code: str, arrived: str) -> InvalidToken:
         self._trace.check("bearer.valid", Verdict.NO, arrived=arrived)
-        return self._refuse(401, code, "invalid_token", arrived)
+        return InvalidToken(code, arrived=arrived)
 
-    def _refuse(
-        self,
-        status: int,
-        code: str,
-        error: str | None,
-        arrived: str = "",
-        needed: frozenset[str] | None = None,
-    ) -> HttpError:
-        """A refusal with its challenge. Without credentials it names no error. OAuth 2.1 §5.3.2."""
+    def _challenged(self, refusal: OAuthError, scheme: Scheme) -> HttpError:
+        """The refusal of a token, in the scheme in which it was shown. RFC 9449 §7.1, §7.2."""
+        arrived = plain(refusal.arrived)
+        told = self._told(refusal.reference, refusal.code, arrived)
+        more = (ALSO,) if scheme is Scheme.BEARER else refusal.fields
+        algorithms = {} if scheme is Scheme.BEARER else {"algs": dpop.ALGORITHMS}
+        fields = (_challenge(scheme, {**told, **algorithms}), *more)
+        return HttpError(401, refusal.reference, arrived=arrived, fields=fields)
+
+    def _refuse(self, status: int, code: str, error: str | None, arrived: str) -> HttpError:
+        """A refusal without a token. Without credentials it names no error. OAuth 2.1 §5.3.2."""
+        told = _challenge(Scheme.BEARER, self._told(code, error, arrived))
+        return HttpError(status, code, arrived=arrived, fields=(told, ALSO))
+
+    def _told(
+        self, code: str, error: str | None, arrived: str, needed: frozenset[str] | None = None
+    ) -> dict[str, str]:
+        """The members of a challenge. OAuth 2.1 §5.3.1; RFC 9728 §5.1."""
         named = {"error": error, "error_description": describe(code, arrived)} if error else {}
-        members = {
+        return {
             **named,
             "resource_metadata": self._settings.resource_metadata,
             "scope": scopes.write(self._challenge if needed is None else needed),
         }
-        value = ", ".join(f'{name}="{text}"' for name, text in members.items())
-        challenge = ("www-authenticate", f"Bearer {value}")
-        return HttpError(status, code, arrived=arrived, fields=(challenge,))
 
     def _recall(self, digest: str, now: datetime) -> Principal | None:
         known = self._cache.get(digest)
@@ -222,3 +277,9 @@ class ResourceServer:
             held.discard(oldest)
             if not held:
                 self._families.pop(gone.family_id, None)
+
+
+def _challenge(scheme: Scheme, members: Mapping[str, str]) -> tuple[str, str]:
+    """A challenge with its members. RFC 9110 §11.6.1."""
+    value = ", ".join(f'{name}="{text}"' for name, text in members.items())
+    return ("www-authenticate", f"{scheme} {value}")

@@ -38,6 +38,13 @@ class TokenFormat(Enum):
     """Signed claims, which other resource servers can read, too. RFC 9068 §2."""
 
 
+class DpopNonce(Enum):
+    """Whether a DPoP proof has to carry a nonce of ours. RFC 9449 §8."""
+
+    OFFERED = "offered"
+    REQUIRED = "required"
+
+
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """The issuer that signs our users in, and who we are there. No secret: a public client."""
@@ -67,6 +74,7 @@ class OAuthSettings:
     token_format: TokenFormat = TokenFormat.OPAQUE
     trusted_issuer: str = ""
     upstream: Upstream | None = None
+    dpop_nonce: DpopNonce = DpopNonce.OFFERED
 
     @property
     def base(self) -> str:

@@ -17,7 +17,7 @@ from typing import Final
 from catshop.kernel import Secret
 from catshop.limits import OAuthLimits
 from catshop.oauth import scopes as scope_table
-from catshop.oauth.model import AccessToken, Code, Family, RefreshToken
+from catshop.oauth.model import AccessToken, Client, Code, Family, RefreshToken
 
 Mint = Callable[[], str]
 """At least 256 random bits, in characters of base64url."""
@@ -62,13 +62,17 @@ class Minted:
     access_id: str
     refresh: Secret
     write: Write = opaque
+    jkt: str | None = None
+    """The key that whoever asks has proved to hold, by its thumbprint. RFC 9449 §6.1."""
 
     @classmethod
-    def of(cls, family_id: str, mint: Mint, write: Write = opaque) -> Minted:
+    def of(
+        cls, family_id: str, mint: Mint, write: Write = opaque, jkt: str | None = None
+    ) -> Minted:
         """Tokens for the family of that id."""
         refresh = Secret(f"cat_rt_{family_id}.{mint()}")
         access = Secret(f"cat_at_{mint()}")
-        return cls(family_id, access, f"tok_{mint()[:12]}", refresh, write)
+        return cls(family_id, access, f"tok_{mint()[:12]}", refresh, write, jkt)
 
     def text(self, token: AccessToken, family: Family) -> Secret:
         """The access token, as its client gets it."""
@@ -99,22 +103,32 @@ class Lifetimes:
     def access(self, minted: Minted, family: Family, scopes: frozenset[str]) -> AccessToken:
         """An access token of `family`; it never outlives it."""
         ends = min(self.after(self.limits.access_seconds), family.expires_at)
-        token = AccessToken("", minted.access_id, family.id, scopes, self.now, ends)
+        lasting = (self.now, ends)
+        token = AccessToken("", minted.access_id, family.id, scopes, *lasting, jkt=minted.jkt)
         return minted.hashed(token, family)
 
-    def refresh(self, minted: Minted, family: Family) -> RefreshToken:
-        """A refresh token of `family`: so long from its last use, and no longer than the family."""
+    def refresh(self, minted: Minted, family: Family, client: Client) -> RefreshToken:
+        """A refresh token of `family`: so long from its last use, and no longer than the family.
+
+        A public client's is bound to its key; what proves another client is its own. RFC 9449 §5.
+        """
         ends = min(self.after(self.limits.refresh_seconds), family.expires_at)
-        return RefreshToken(minted.refresh.digest(), family.id, self.now, ends)
+        jkt = minted.jkt if client.public else None
+        return RefreshToken(minted.refresh.digest(), family.id, self.now, ends, jkt=jkt)
+
+
+def kind(access: AccessToken) -> str:
+    """How the token is to be shown: by anybody, or with a proof. RFC 6749 §7.1; RFC 9449 §5."""
+    return "Bearer" if access.jkt is None else "DPoP"
 
 
 def answer(
     minted: Minted, family: Family, access: AccessToken, refresh: RefreshToken | None
 ) -> dict[str, object]:
-    """The token response; it always says which scope was granted. OAuth 2.1 §3.2.3."""
+    """The token response; it always says which scope was granted. OAuth 2.1 §3.2.3; RFC 9449 §5."""
     body: dict[str, object] = {
         "access_token": minted.text(access, family).reveal(),
-        "token_type": "Bearer",
+        "token_type": kind(access),
         "expires_in": round((access.expires_at - access.created_at).total_seconds()),
         "scope": scope_table.write(access.scopes),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import secrets
 from collections.abc import Mapping
@@ -80,6 +82,51 @@ def assertion(
     algorithm = named.pop("alg", ALGORITHM.get(kind, "ES256"))
     headers = {name: value for name, value in named.items() if value is not None}
     return jwt.PyJWS().encode(payload.encode(), private_key(kind), algorithm, headers)
+
+
+def thumbprint(kind: str = "ec") -> str:
+    """What the key is known by, computed as RFC 7638 §3 says."""
+    found = _jwk(private_key(kind).public_key())
+    text = json.dumps(
+        {name: found[name] for name in ("crv", "e", "kty", "n", "x", "y") if name in found},
+        separators=(",", ":"),
+    )
+    return base64url(hashlib.sha256(text.encode()).digest())
+
+
+def base64url(octets: bytes) -> str:
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+def proof(
+    uri: str,
+    clock: Clock,
+    kind: str = "ec",
+    header: Mapping[str, Any] | None = None,
+    **claims: Any,
+) -> str:
+    """A DPoP proof of RFC 9449 §4.2, about a POST; a claim that is None is left out."""
+    told = {
+        "jti": secrets.token_urlsafe(16),
+        "htm": "POST",
+        "htu": uri,
+        "iat": int(clock().timestamp()),
+        **claims,
+    }
+    payload = json.dumps({name: value for name, value in told.items() if value is not None})
+    jwk = _jwk(private_key(kind).public_key())
+    named: dict[str, Any] = {"typ": "dpop+jwt", "jwk": jwk, **(header or {})}
+    algorithm = named.pop("alg", ALGORITHM.get(kind, "ES256"))
+    headers = {name: value for name, value in named.items() if value is not None}
+    head = json.dumps({**headers, "alg": algorithm})
+    text = f"{base64url(head.encode())}.{base64url(payload.encode())}"
+    return f"{text}.{base64url(signature(kind, text.encode()))}"
+
+
+def signature(kind: str, text: bytes) -> bytes:
+    """What the key signs; by its own algorithm, whatever the header says."""
+    known = jwt.get_algorithm_by_name(ALGORITHM.get(kind, "ES256"))
+    return known.sign(text, private_key(kind))
 
 
 def shown(signed: str) -> dict[str, str]:

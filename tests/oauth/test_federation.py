@@ -20,6 +20,7 @@ from catshop.config import ConfigError, load
 from catshop.kernel import Event, Secret, Unavailable
 from catshop.limits import FetchLimits
 from catshop.oauth import metadata
+from catshop.oauth.dpop import hashed
 from catshop.oauth.federation import (
     IntrospectedTokens,
     SignedTokens,
@@ -32,8 +33,9 @@ from catshop.oauth.resource import ResourceServer
 from catshop.oauth.settings import OAuthSettings
 from catshop.protocol.http1.errors import HttpError
 from catshop.trust import others
+from tests.oauth.house import ISSUER as HERE
 from tests.oauth.house import Clock, House, request_of
-from tests.oauth.keys import ALGORITHM, private_key, public_set
+from tests.oauth.keys import ALGORITHM, private_key, proof, public_set, thumbprint
 from tests.oauth.world import Site, answering, site, trusting
 
 ISSUER = "https://issuer.example/tenant"
@@ -147,6 +149,20 @@ async def test_a_token_of_the_trusted_issuer_says_who_calls(
     assert "other" not in found.scopes
     paths = [request.split(" ")[1] for request in here.requests]
     assert paths == ["/tenant/.well-known/openid-configuration", "/keys"]
+
+
+async def test_a_bound_token_of_another_issuer_takes_a_proof_by_its_key(
+    resource: ResourceServer, here: Site, issuer: Issuer, clock: Clock
+) -> None:
+    """RFC 9449 §6.1, §7.1, §7.2; RFC 7800 §3.1. What cannot be confirmed is refused."""
+    token = issuer.token(cnf={"jkt": thumbprint()})
+    assert await refused(resource, token) == "E-DPOP-12"
+    shown = proof(f"{HERE}/mcp", clock, ath=hashed(Secret(token)))
+    fields = {"authorization": f"DPoP {token}", "dpop": shown}
+    found = await resource.authenticate(request_of("POST", "/mcp", fields=fields))
+    assert found.jkt == thumbprint()
+    for other in ({"x5t#S256": "x"}, {"jkt": thumbprint(), "jku": "x"}, "x", {}, {"jkt": 7}):
+        assert await refused(resource, issuer.token(cnf=other)) == "E-EXT-09"
 
 
 async def test_its_users_are_not_ours(

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from catshop.oauth import resource as resource_module
+from catshop.oauth.dpop import ALGORITHMS
 from catshop.oauth.resource import ResourceServer
 from catshop.oauth.settings import TokenFormat
 from catshop.protocol.http1.errors import HttpError
@@ -23,8 +24,9 @@ def token_format(request: pytest.FixtureRequest) -> TokenFormat:
 
 
 def challenge_of(error: HttpError) -> dict[str, str]:
-    """The members of the Bearer challenge. OAuth 2.1 §5.3.1."""
-    [value] = [value for name, value in error.fields if name == "www-authenticate"]
+    """The members of the Bearer challenge; beside it DPoP is offered. OAuth 2.1 §5.3.1."""
+    value, *others = [value for name, value in error.fields if name == "www-authenticate"]
+    assert others == [f'DPoP algs="{ALGORITHMS}"'] * (error.status != 403)
     scheme, _, rest = value.partition(" ")
     assert scheme == "Bearer"
     found = re.findall(r'(\w+)="([^"\\]*)"', rest)

@@ -25,7 +25,7 @@ from catshop.protocol.http1.targets import (
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 """Names that never leave this machine. RFC 6761 §6.3."""
 
-EXPOSED: Final = "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, X-Request-Id"
+EXPOSED: Final = "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, DPoP-Nonce, X-Request-Id"
 """Fields of an answer that scripts of another origin may read."""
 
 ALLOWED: Final = (

@@ -18,8 +18,8 @@ from catshop.storage.oauth import rows
 INSERT: Final = """
     INSERT INTO oauth_clients
     (id, name, redirect_uris, grant_types, scopes, application_type, created_at,
-    auth_method, secret_hash, jwks, serves, origin, management_hash)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    auth_method, secret_hash, jwks, serves, origin, management_hash, dpop_bound)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 REPLACE: Final = """
@@ -27,7 +27,8 @@ REPLACE: Final = """
     grant_types = excluded.grant_types, scopes = excluded.scopes,
     application_type = excluded.application_type, auth_method = excluded.auth_method,
     secret_hash = excluded.secret_hash, jwks = excluded.jwks, serves = excluded.serves,
-    origin = excluded.origin, management_hash = excluded.management_hash
+    origin = excluded.origin, management_hash = excluded.management_hash,
+    dpop_bound = excluded.dpop_bound
 """
 
 
@@ -102,4 +103,5 @@ def _values(client: Client) -> tuple[Value, ...]:
         client.serves,
         client.origin,
         client.management_hash,
+        int(client.dpop_bound),
     )

@@ -26,7 +26,7 @@ from catshop.storage.database import Database, Statements, Value, milliseconds
 from catshop.storage.oauth import rows
 
 PRESENTED: Final = """
-    SELECT t.hash, t.id, t.family_id, t.scopes, t.created_at, t.expires_at,
+    SELECT t.hash, t.id, t.family_id, t.scopes, t.created_at, t.expires_at, t.jkt,
         f.client_id, f.user_id, f.resource, f.scopes AS family_scopes,
         f.created_at AS family_created_at, f.expires_at AS family_expires_at,
         u.name AS user_name, u.created_at AS user_created_at, u.disabled_at AS user_disabled_at
@@ -258,22 +258,24 @@ def _add_family(statements: Statements, family: Family) -> None:
 def _add_tokens(statements: Statements, issue: Issue) -> None:
     access, refresh = issue.access, issue.refresh
     statements.run(
-        "INSERT INTO oauth_access_tokens (hash, id, family_id, scopes, created_at, expires_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO oauth_access_tokens"
+        " (hash, id, family_id, scopes, created_at, expires_at, jkt) VALUES (?, ?, ?, ?, ?, ?, ?)",
         access.hash,
         access.id,
         access.family_id,
         rows.words(access.scopes),
         milliseconds(access.created_at),
         milliseconds(access.expires_at),
+        access.jkt,
     )
     if refresh is not None:
         statements.run(
-            "INSERT INTO oauth_refresh_tokens (hash, family_id, created_at, expires_at, state)"
-            " VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO oauth_refresh_tokens (hash, family_id, created_at, expires_at, state, jkt)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
             refresh.hash,
             refresh.family_id,
             milliseconds(refresh.created_at),
             milliseconds(refresh.expires_at),
             refresh.state,
+            refresh.jkt,
         )

@@ -33,7 +33,7 @@ class Requests:
             statements.run(
                 "INSERT INTO oauth_requests (id, browser, client_id, redirect_uri, state,"
                 " code_challenge, scopes, resource, error, error_description, created_at,"
-                " expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " expires_at, dpop_jkt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 request.id,
                 request.browser,
                 request.client_id,
@@ -46,6 +46,7 @@ class Requests:
                 refusal.description if refusal else None,
                 milliseconds(request.created_at),
                 milliseconds(request.expires_at),
+                request.dpop_jkt,
             )
             return True
 
@@ -70,7 +71,8 @@ class Requests:
                 return False
             statements.run(
                 "INSERT INTO oauth_codes (hash, client_id, user_id, redirect_uri, code_challenge,"
-                " scopes, resource, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " scopes, resource, created_at, expires_at, dpop_jkt)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 code.hash,
                 code.client_id,
                 code.user_id,
@@ -80,6 +82,7 @@ class Requests:
                 code.resource,
                 milliseconds(code.created_at),
                 milliseconds(code.expires_at),
+                code.dpop_jkt,
             )
             return True
 

@@ -79,6 +79,7 @@ def client(row: Row) -> Client:
         serves=_text_or_none(row["serves"]),
         origin=Origin(text(row["origin"])),
         management_hash=_text_or_none(row["management_hash"]),
+        dpop_bound=bool(number(row["dpop_bound"])),
     )
 
 
@@ -97,6 +98,7 @@ def request(row: Row) -> AuthorizationRequest:
         created_at=time(row["created_at"]),
         expires_at=time(row["expires_at"]),
         refusal=None if error is None else Refusal(text(error), text(row["error_description"])),
+        dpop_jkt=_text_or_none(row["dpop_jkt"]),
     )
 
 
@@ -144,6 +146,7 @@ def code(row: Row) -> Code:
         tries=number(row["tries"]),
         redeemed_at=_time_or_none(row["redeemed_at"]),
         family_id=_text_or_none(row["family_id"]),
+        dpop_jkt=_text_or_none(row["dpop_jkt"]),
     )
 
 
@@ -170,6 +173,7 @@ def access(row: Row) -> AccessToken:
         scopes=_scopes(row["scopes"]),
         created_at=time(row["created_at"]),
         expires_at=time(row["expires_at"]),
+        jkt=_text_or_none(row["jkt"]),
     )
 
 
@@ -183,6 +187,7 @@ def refresh(row: Row) -> RefreshToken:
         state=RefreshState(text(row["state"])),
         rotated_at=_time_or_none(row["rotated_at"]),
         successor=_text_or_none(row["successor"]),
+        jkt=_text_or_none(row["jkt"]),
     )
 
 
