@@ -9,6 +9,7 @@ import pytest
 
 from catshop.limits import OAuthLimits
 from catshop.protocol.http1.messages import Answer
+from tests.oauth.cases import case
 from tests.oauth.house import ISSUER, Clock, House, field_of, json_of, request_of
 
 Credentials = dict[str, str]
@@ -88,10 +89,11 @@ async def test_nobody_asks_without_proving_who_it_is(house: House, server: Crede
     assert challenge.startswith("Basic ")
 
 
+@case("I2", "garbage, expired, revoked and consumed are one and the same: not active")
 async def test_what_is_over_is_told_from_what_never_was_by_nothing(
     house: House, server: Credentials, clock: Clock
 ) -> None:
-    """RFC 7662 §2.2: I2."""
+    """RFC 7662 §2.2."""
     client_id = await house.client()
     granted = await house.tokens(client_id)
     assert is_inactive(await asked(house, server, "garbage"))
@@ -102,30 +104,34 @@ async def test_what_is_over_is_told_from_what_never_was_by_nothing(
     rotated = await house.tokens(client_id)
     await house.refresh(client_id, rotated["refresh_token"])
     assert is_inactive(await asked(house, server, rotated["access_token"]))
+    assert is_inactive(await asked(house, server, rotated["refresh_token"]))
     clock.forward(900)
     assert is_inactive(await asked(house, server, granted["access_token"]))
 
 
+@case("I2", "a token of an account that was closed is not active")
 async def test_a_token_of_a_closed_account_is_inactive(house: House, server: Credentials) -> None:
-    """RFC 7662 §2.2: I2."""
+    """RFC 7662 §2.2."""
     granted = await house.tokens(await house.client())
     await house.administration.disable_user("alice")
     assert is_inactive(await asked(house, server, granted["access_token"]))
 
 
+@case("I3", "whoever does not serve the audience learns nothing of a good token")
 async def test_a_token_for_somebody_else_is_as_good_as_none(
     house: House, server: Credentials
 ) -> None:
-    """RFC 7662 §4: I3."""
+    """RFC 7662 §4."""
     token = (await house.tokens(await house.client()))["access_token"]
     for serves in (None, "https://other.example/mcp", f"{ISSUER}/mcp/x", ISSUER):
         assert is_inactive(await asked(house, await caller(house, serves), token))
 
 
+@case("I4", "a refresh token is nothing to a resource server")
 async def test_a_refresh_token_is_shown_to_no_resource_server(
     house: House, server: Credentials
 ) -> None:
-    """RFC 7662 §2.2, §4: I4."""
+    """RFC 7662 §2.2, §4."""
     granted = await house.tokens(await house.client())
     assert is_inactive(await asked(house, server, granted["refresh_token"]))
 

@@ -15,6 +15,7 @@ from catshop.limits import OAuthLimits
 from catshop.oauth.passwords import Passwords
 from catshop.oauth.settings import OAuthSettings, SignUp
 from catshop.protocol.http1.messages import Answer
+from tests.oauth.cases import case
 from tests.oauth.house import (
     CALLBACK,
     PASSWORD,
@@ -155,8 +156,9 @@ async def test_a_link_to_a_request_is_worth_nothing_in_another_browser(house: Ho
     assert (await house.visitor().follow(answer)).status == 403
 
 
+@case("L2", "an unknown name and a wrong password are answered with the same octets")
 async def test_an_unknown_user_and_a_wrong_password_look_the_same(house: House) -> None:
-    """OAuth 2.1 §7.7: L2."""
+    """OAuth 2.1 §7.7."""
     await house.user()
     visitor, page = await login_page(house)
     unknown = await visitor.sign_in(page, "nobody")
@@ -169,8 +171,9 @@ async def test_an_unknown_user_and_a_wrong_password_look_the_same(house: House) 
     assert b'role="alert"' in wrong.body
 
 
+@case("L2", "a name that nobody has costs the same computation")
 async def test_an_unknown_user_costs_as_much_as_a_known_one() -> None:
-    """OAuth 2.1 §7.7, RFC 9106 §4: L2. The same computation, so times are of one size."""
+    """OAuth 2.1 §7.7, RFC 9106 §4. The same computation, so times are of one size."""
     passwords = Passwords(OAuthLimits())
     kept = await passwords.hash(Secret(PASSWORD))
     times: dict[bool, list[float]] = {True: [], False: []}
@@ -210,8 +213,9 @@ class TestThrottle:
         clock.forward(600)
         assert (await login_page(house))[1].status == 200
 
+    @case("L4", "whoever is guessed at from one address gets in from another")
     async def test_the_victim_gets_in_from_elsewhere(self, house: House) -> None:
-        """OAuth 2.1 §7.7: L4."""
+        """OAuth 2.1 §7.7."""
         await house.user()
         attacker, page = await login_page(house)
         for _ in range(4):
@@ -237,10 +241,11 @@ class TestThrottle:
         visitor.address = "198.51.100.77"
         assert (await visitor.sign_in(page)).status == 303
 
+    @case("L4", "guesses from everywhere lock nobody out at home")
     async def test_guesses_from_everywhere_do_not_lock_a_user_out_at_home(
         self, house: House, clock: Clock
     ) -> None:
-        """OAuth 2.1 §7.7: L4, the address from which the account signed in before."""
+        """OAuth 2.1 §7.7, the address from which the account signed in before."""
         await house.user()
         home, page = await login_page(house)
         assert (await home.sign_in(page)).status == 303
@@ -317,8 +322,9 @@ async def test_more_sign_ins_than_the_queue_takes_are_told_to_wait() -> None:
     assert told == [5] * 5
 
 
+@case("L7", "a password is compared whole, its NUL included, and however its letters are composed")
 async def test_passwords_are_compared_whole_and_as_people_type_them() -> None:
-    """NIST SP 800-63B, RFC 9106 §4: L7."""
+    """NIST SP 800-63B, RFC 9106 §4."""
     passwords = Passwords(OAuthLimits())
     kept = await passwords.hash(Secret("a" * 100))
     assert not await passwords.matches(Secret("a" * 101), kept)
@@ -329,8 +335,9 @@ async def test_passwords_are_compared_whole_and_as_people_type_them() -> None:
     assert not await passwords.matches(Secret("x"), "not a hash")
 
 
+@case("L7", "1,025 characters are refused, a megabyte is not read")
 async def test_an_overlong_password_is_refused_and_a_huge_form_not_read(house: House) -> None:
-    """L7."""
+    """NIST SP 800-63B §5.1.1.2; RFC 9110 §15.5.14."""
     await house.user()
     visitor, page = await login_page(house)
     assert (await visitor.sign_in(page, "alice", "x" * 1025)).status == 400

@@ -12,6 +12,7 @@ from catshop.oauth.dpop import ALGORITHMS
 from catshop.oauth.resource import ResourceServer
 from catshop.oauth.settings import TokenFormat
 from catshop.protocol.http1.errors import HttpError
+from tests.oauth.cases import case, each
 from tests.oauth.house import Clock, House, request_of
 
 PRM = "http://127.0.0.1:8000/.well-known/oauth-protected-resource/mcp"
@@ -49,13 +50,14 @@ async def token(house: House) -> str:
     return str((await house.tokens(await house.client()))["access_token"])
 
 
+@case("S1", "the challenge names where to go and what to ask for")
 @pytest.mark.parametrize(
-    "credentials", [pytest.param([], id="S1-none"), pytest.param(["Basic eDp5"], id="S1-basic")]
+    "credentials", [pytest.param([], id="none"), pytest.param(["Basic eDp5"], id="basic")]
 )
 async def test_without_a_token_the_way_is_shown_and_no_error_named(
     house: House, credentials: list[str]
 ) -> None:
-    """OAuth 2.1 §5.3, §5.3.2; RFC 9728 §5.1; RFC 9110 §11.4: S1."""
+    """OAuth 2.1 §5.3, §5.3.2; RFC 9728 §5.1; RFC 9110 §11.4."""
     error = await refused(house, *credentials)
     assert error.status == 401
     assert challenge_of(error) == {"resource_metadata": PRM, "scope": "read write"}
@@ -64,16 +66,21 @@ async def test_without_a_token_the_way_is_shown_and_no_error_named(
 @pytest.mark.parametrize(
     "credentials",
     [
-        pytest.param("Bearer", id="S2-nothing"),
-        pytest.param("Bearer ", id="S2-space"),
-        pytest.param("Bearer a b", id="S2-two"),
-        pytest.param("Bearer \u00e9", id="S2-non-ascii"),
-        pytest.param('Bearer "x"', id="S2-quoted"),
-        pytest.param("Bearer cat_at_unknown", id="S3-unknown"),
+        *each(
+            case("S2", "what is no token at all is an invalid one"),
+            {
+                "nothing": "Bearer",
+                "space": "Bearer ",
+                "two": "Bearer a b",
+                "non-ascii": "Bearer \u00e9",
+                "quoted": 'Bearer "x"',
+            },
+        ),
+        *each(case("S3", "a token that nobody knows is invalid"), {"unknown": "Bearer cat_at_x"}),
     ],
 )
 async def test_a_token_that_is_none_of_ours_is_invalid(house: House, credentials: str) -> None:
-    """OAuth 2.1 §5.1.1, §5.2, §5.3.2: S2, S3."""
+    """OAuth 2.1 §5.1.1, §5.2, §5.3.2."""
     error = await refused(house, credentials)
     assert error.status == 401
     told = challenge_of(error)
@@ -95,17 +102,18 @@ async def test_a_token_without_its_scheme_is_not_shown(
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 async def test_the_scheme_has_no_case(house: House, token: str, scheme: str) -> None:
-    """OAuth 2.1 §5.1.1; RFC 9110 §11.4: S7."""
+    """OAuth 2.1 §5.1.1; RFC 9110 §11.4."""
     fields = {"authorization": f"{scheme} {token}"}
     principal = await house.resource.authenticate(request_of("POST", "/mcp", fields=fields))
     assert principal.username == "alice"
     assert principal.issuer == "http://127.0.0.1:8000"
 
 
+@case("S3", "a token is invalid from the second on in which it ends, remembered or not")
 async def test_a_token_expires_also_while_it_is_remembered(
     house: House, token: str, clock: Clock
 ) -> None:
-    """OAuth 2.1 §5.3.2: S3."""
+    """OAuth 2.1 §5.3.2."""
     clock.forward(899)
     assert await house.is_good(token)
     clock.forward(1)
@@ -114,31 +122,52 @@ async def test_a_token_expires_also_while_it_is_remembered(
     assert "expired 0 s ago" in challenge_of(error)["error_description"]
 
 
+@case("S3", "a token that was taken back is invalid at once")
+async def test_a_revoked_token_is_invalid(house: House, token: str) -> None:
+    """OAuth 2.1 §5.3.2; RFC 7009 §2.1."""
+    principal = await house.call(token)
+    form = {"client_id": principal.client_id, "token": token}
+    assert (await house.post("/revoke", form)).status == 200
+    assert challenge_of(await refused(house, f"Bearer {token}"))["error"] == "invalid_token"
+
+
 @pytest.mark.parametrize(
     "audience",
     [
-        pytest.param("https://other.example/mcp", id="S4-other"),
-        pytest.param("http://127.0.0.1:8000/", id="S4-prefix"),
-        pytest.param("", id="S4-missing"),
+        *each(
+            case("S4", "a token for another resource, or for none, is invalid"),
+            {
+                "other": "https://other.example/mcp",
+                "prefix": "http://127.0.0.1:8000/",
+                "longer": "http://127.0.0.1:8000/mcp/x",
+                "missing": "",
+            },
+        ),
+        *each(
+            case("S14", "what is told of it fits into one field, whatever it was"),
+            {"hostile": 'https://x.example/"\\\r\nSet-Cookie: a=b\x7f\u00e9'},
+        ),
     ],
 )
 async def test_a_token_for_another_resource_is_invalid(
     house: House, token: str, audience: str
 ) -> None:
-    """RFC 8707 §2; MCP 2026-07-28 basic/authorization §token-handling: S4."""
+    """RFC 8707 §2; MCP 2026-07-28 basic/authorization §token-handling."""
     await house.database.write(lambda s: s.run("UPDATE oauth_families SET resource = ?", audience))
-    assert challenge_of(await refused(house, f"Bearer {token}"))["error"] == "invalid_token"
+    told = challenge_of(await refused(house, f"Bearer {token}"))
+    assert told["error"] == "invalid_token"
+    assert re.fullmatch(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+", told["error_description"])
 
 
 async def test_a_token_in_the_address_is_not_seen(house: House, token: str) -> None:
-    """OAuth 2.1 §5.1: S5."""
+    """OAuth 2.1 §5.1."""
     error = await refused(house, target=f"/mcp?access_token={token}")
     assert error.status == 401
     assert "error" not in challenge_of(error)
 
 
 async def test_two_authorization_fields_are_a_bad_request(house: House, token: str) -> None:
-    """OAuth 2.1 §5.3.2: S6."""
+    """OAuth 2.1 §5.3.2."""
     error = await refused(house, f"Bearer {token}", f"Bearer {token}")
     assert error.status == 400
     assert challenge_of(error)["error"] == "invalid_request"

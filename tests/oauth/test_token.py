@@ -10,6 +10,7 @@ import pytest
 
 from catshop.oauth.model import Code
 from catshop.oauth.ports import FoundCode
+from tests.oauth.cases import case
 from tests.oauth.house import (
     CALLBACK,
     ISSUER,
@@ -31,6 +32,7 @@ async def client_id(house: House) -> str:
     return await house.client()
 
 
+@case("T1", "the token endpoint is posted to: 405, and how")
 @pytest.mark.parametrize("path", ["/token", "/register", "/revoke"])
 async def test_the_endpoint_is_posted_to(house: House, path: str) -> None:
     """OAuth 2.1 §3.2: T1, V5."""
@@ -290,12 +292,19 @@ async def test_a_code_of_a_closed_account_is_worth_nothing(house: House, client_
     assert json_of(await house.redeem(client_id, code))["error"] == "invalid_grant"
 
 
+@case("T33", "pages of listed origins may ask for tokens, those of others not")
 async def test_only_listed_origins_may_ask_for_tokens(house: House) -> None:
-    """Fetch §3.3: T33."""
-    for origin, status in (("http://localhost:6274", 204), ("https://evil.example", 403)):
-        fields = {"origin": origin, "access-control-request-method": "POST"}
-        answer = await house.ask(request_of("OPTIONS", "/token", fields=fields))
-        assert answer.status == status
+    """Fetch §3.3, §4.9."""
+    ours = {"origin": "http://localhost:6274"}
+    for method in ("OPTIONS", "POST"):
+        fields = {**ours, "access-control-request-method": "POST", "content-type": FORM}
+        answer = await house.ask(request_of(method, "/token", fields=fields))
+        assert answer.status == (204 if method == "OPTIONS" else 400)
+        assert field_of(answer, "access-control-allow-origin") == ours["origin"]
+        fields["origin"] = "https://evil.example"
+        answer = await house.ask(request_of(method, "/token", fields=fields))
+        assert answer.status == 403
+        assert field_of(answer, "access-control-allow-origin") is None
 
 
 async def test_a_decision_may_be_taken_twice(house: House, client_id: str) -> None:

@@ -14,6 +14,7 @@ from catshop.limits import Limits, SessionLimits
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.sessions import TRANSITIONS, Happening, Session, Sessions, State
 from catshop.protocol.versions import negotiate
+from tests.oauth.cases import case
 
 START = datetime(2026, 7, 28, tzinfo=UTC)
 ALICE = Principal(
@@ -97,6 +98,7 @@ async def test_the_owner_finds_the_session(time: Time) -> None:
         pytest.param(replace(ALICE, subject=None), id="no-user"),
     ],
 )
+@case("S16", "a session of another user is answered in the same words as none")
 async def test_another_principal_finds_nothing(time: Time, caller: Principal) -> None:
     """MCP 2025-11-25 basic/transports §session-management: the same words as for no session."""
     sessions = sessions_with(time)

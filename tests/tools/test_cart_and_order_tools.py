@@ -12,6 +12,7 @@ from mcp_types import CallToolResult
 
 from catshop.kernel import Principal
 from catshop.tools.model import decimal
+from tests.oauth.cases import case
 
 CallTool = Callable[..., Awaitable[CallToolResult]]
 
@@ -150,10 +151,11 @@ async def test_history_shows_the_newest_first(call: CallTool, steps: Any) -> Non
     assert len((await call("get_order_history", number_of_orders=2)).content) == 2
 
 
+@case("S16", "carts and orders of others are answered as if they did not exist")
 async def test_carts_and_orders_of_another_user_are_not_there(
     call: CallTool, alice: Principal
 ) -> None:
-    """Check A000-12, security case S16: the same answer as if they did not exist."""
+    """Check A000-12: the same answer as if they did not exist."""
     bob = replace(alice, subject="user-2", username="alice")
     await call("add_to_cart", product_id=1)
     viewed = await call("view_cart", bob)

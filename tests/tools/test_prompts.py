@@ -16,6 +16,7 @@ from catshop.kernel import Principal
 from catshop.tools.completion import matching
 from catshop.tools.products import SEED
 from catshop.tools.shop import Shop
+from tests.oauth.cases import case
 
 ServerFor = Callable[[Principal | None], Server[Any]]
 GIFT, REORDER = PromptReference(name="gift_for_a_cat"), PromptReference(name="reorder")
@@ -116,10 +117,11 @@ async def test_without_a_user_there_is_nothing_to_buy_again(
     assert unknown.value.data["code"] == "E-PROMPT-03"
 
 
+@case("S16", "no prompt holds or completes an order of somebody else")
 async def test_another_users_orders_are_in_no_prompt(
     server: Server[Any], alice: Principal, served: ServerFor
 ) -> None:
-    """Security case S16; MCP 2026-07-28 server/utilities/completion §security."""
+    """MCP 2026-07-28 server/utilities/completion §security."""
     async with Client(server) as hers, Client(served(replace(alice, subject="bob"))) as his:
         await buy(hers, 7)
         assert "have not bought" in await text(his, "reorder")

@@ -16,6 +16,7 @@ from mcp_types import INVALID_PARAMS
 from catshop.kernel import Principal
 from catshop.tools.shop import Shop, ToolCall
 from catshop.tools.uris import product_id, product_uri
+from tests.oauth.cases import case
 
 ServerFor = Callable[[Principal | None], Server[Any]]
 
@@ -113,10 +114,11 @@ async def test_a_client_without_a_user_has_no_cart(
     assert ToolCall(shop, machine, None).owner is None  # type: ignore[arg-type]  # needs no session
 
 
+@case("S16", "the cart is one address, and another cart for each user")
 async def test_the_cart_of_another_user_is_another_cart(
     server: Server[Any], alice: Principal, served: ServerFor
 ) -> None:
-    """Security case S16: one URI, and for each user only their own."""
+    """One URI, and for each user only their own."""
     async with Client(server) as hers, Client(served(replace(alice, subject="bob"))) as his:
         await hers.call_tool("add_to_cart", {"product_id": 1})
         assert content(await his.read_resource("catshop://cart"))["items"] == []

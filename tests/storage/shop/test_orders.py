@@ -18,6 +18,7 @@ from catshop.storage.shop import ShopStores, stores
 from catshop.storage.sqlite import SqliteDatabase
 from catshop.tools.model import Placement, UserId
 from catshop.tools.products import SEED
+from tests.oauth.cases import case
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, 123_000, tzinfo=UTC)
 ALICE = UserId("https://shop.test", "1")
@@ -155,8 +156,9 @@ async def test_a_used_key_takes_nothing_from_a_new_cart(shop: ShopStores) -> Non
     assert other.order.id == "B" * 16
 
 
+@case("S16", "the key of another user's order tells nothing and takes nothing")
 async def test_a_key_is_one_users_own(shop: ShopStores) -> None:
-    """Security case S16: another user's key tells nothing and takes nothing."""
+    """Another user's key tells nothing and takes nothing."""
     await take(shop, ALICE, "A" * 16, NOW, "key-1")
     assert await take(shop, BOB, "B" * 16, NOW, "key-1") is None
     await shop.carts.add(BOB, 1, 1, 99)
@@ -207,6 +209,7 @@ from catshop.storage.shop import stores
 from catshop.storage.sqlite import SqliteDatabase
 from catshop.tools.model import UserId
 from catshop.tools.products import SEED
+from tests.oauth.cases import case
 
 async def main():
     database = SqliteDatabase.open(pathlib.Path(sys.argv[1]), StorageLimits(), Trace())
