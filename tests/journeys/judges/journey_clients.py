@@ -31,7 +31,19 @@ PASSWORD: Final = "whiskers and string"
 
 JUDGES: Final = [
     pytest.param((NODE, "openid_client.mjs"), id="openid-client"),
+    pytest.param((NODE, "oauth4webapi.mjs"), id="oauth4webapi"),
+    pytest.param((STRANGERS, "authlib_client.py"), id="authlib"),
 ]
+FINDERS: Final = JUDGES[:2]
+"""Those that read the server's document themselves, and know devices."""
+
+QUIET: Final = {
+    "NODE_NO_WARNINGS": "1",
+    "PYTHONWARNINGS": "ignore",
+    "AUTHLIB_INSECURE_TRANSPORT": "1",
+}
+"""Loopback is no secret to Authlib, whatever the scheme."""
+
 ALL: Final = "read write"
 CONFIDENTIAL: Final = [
     "client_secret_basic",
@@ -60,7 +72,7 @@ async def seen_by(judge: Judge, step: str, shop: Serving, method: str = "none") 
     """What a judge saw when it did that step as a client that proves itself by that method."""
     program, script = judge
     command = [program, str(HERE / script), step, shop.url, method]
-    environ = {**os.environ, "NODE_NO_WARNINGS": "1"}
+    environ = {**os.environ, **QUIET}
     with anyio.fail_after(60):
         async with await anyio.open_process(command, stderr=None, env=environ) as process:
             assert process.stdin
@@ -91,10 +103,17 @@ async def lines(stream: ByteReceiveStream) -> AsyncIterator[str]:
 
 
 @case("M1", "its documents name the issuer to the letter, for both kinds of discovery")
-@pytest.mark.parametrize("judge", JUDGES)
+@pytest.mark.parametrize("judge", FINDERS)
 async def test_a_judge_finds_the_server(shop: Serving, judge: Judge) -> None:
     """RFC 8414 §3.3."""
     assert await seen_by(judge, "discover", shop) == {"oauth2": shop.url, "oidc": shop.url}
+
+
+@case("M5", "a strict reader takes the resource's document for what it is")
+async def test_a_judge_finds_the_server_by_the_resource(shop: Serving) -> None:
+    """RFC 9728 §3.3."""
+    seen = await seen_by((NODE, "oauth4webapi.mjs"), "resource", shop)
+    assert seen == {"resource": shop.mcp, "servers": [shop.url]}
 
 
 @pytest.mark.parametrize("method", ["none", *CONFIDENTIAL])
@@ -131,7 +150,7 @@ async def test_a_judge_gets_a_token_for_itself(shop: Serving, judge: Judge, meth
 
 
 @pytest.mark.parametrize("method", ["none", "private_key_jwt:ES256"])
-@pytest.mark.parametrize("judge", JUDGES)
+@pytest.mark.parametrize("judge", FINDERS)
 async def test_a_judge_connects_a_device(shop: Serving, judge: Judge, method: str) -> None:
     """RFC 8628 §3: it polls until its user has decided."""
     assert await seen_by(judge, "device", shop, method) == {"scope": "read", "again": "read"}
