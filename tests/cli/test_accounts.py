@@ -136,7 +136,7 @@ def test_a_user_can_be_made_on_the_way_to_a_token(cli: Command) -> None:
 
 
 def test_a_scope_that_does_not_exist_is_refused(cli: Command) -> None:
-    """Nothing is issued that could not be used. OAuth 2.1 §3.2.2.1."""
+    """Nothing is issued that could not be used. OAuth 2.1 §1.4.1."""
     add(cli)
     said = cli("token", "issue", "--user", "alice", "--scope", "fly")
     assert (said.status, said.out) == (1, "")
