@@ -52,6 +52,8 @@ CONFIDENTIAL: Final = [
     "private_key_jwt:RS256",
 ]
 
+BOUND: Final = {"types": ["dpop", "dpop"], "tools": True, "stolen": 401}
+
 Judge = tuple[str, str]
 
 
@@ -59,6 +61,14 @@ Judge = tuple[str, str]
 def anyio_backend() -> str:
     """Once is enough: what is new here is the other side."""
     return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def strict_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """One that takes no DPoP proof without a nonce of its own."""
+    env = {"CATSHOP_DPOP_NONCE": "true"}
+    with serving(tmp_path_factory.mktemp("strict"), env=env) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +164,18 @@ async def test_a_judge_gets_a_token_for_itself(shop: Serving, judge: Judge, meth
 async def test_a_judge_connects_a_device(shop: Serving, judge: Judge, method: str) -> None:
     """RFC 8628 §3: it polls until its user has decided."""
     assert await seen_by(judge, "device", shop, method) == {"scope": "read", "again": "read"}
+
+
+@case("P14", "strangers' DPoP clients get tokens that are bound to their key, and use them")
+@pytest.mark.parametrize("method", ["none", "private_key_jwt:ES256"])
+@pytest.mark.parametrize("judge", FINDERS)
+async def test_a_judge_binds_its_tokens_to_a_key(shop: Serving, judge: Judge, method: str) -> None:
+    """RFC 9449 §5, §7.1, §10: and whoever has the token alone has nothing."""
+    assert await seen_by(judge, "dpop", shop, method) == BOUND
+
+
+@case("P11", "strangers' DPoP clients come back with the nonce that they were told")
+@pytest.mark.parametrize("judge", FINDERS)
+async def test_a_judge_takes_up_the_nonce(strict_shop: Serving, judge: Judge) -> None:
+    """RFC 9449 §8, §9: at the token endpoint and at the resource."""
+    assert await seen_by(judge, "dpop", strict_shop) == BOUND

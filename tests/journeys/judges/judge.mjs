@@ -32,6 +32,37 @@ export async function published({ publicKey }, alg) {
   return { keys: [{ kty, crv, n, e, x, y, alg, use: 'sig', kid: 'judge' }] };
 }
 
+// What asks the shop for its tools, without a session: headers and body of a POST to /mcp.
+const MODERN = '2026-07-28';
+const about = 'io.modelcontextprotocol';
+export const LISTING = {
+  headers: new Headers({
+    accept: 'application/json, text/event-stream',
+    'content-type': 'application/json',
+    'mcp-protocol-version': MODERN,
+    'mcp-method': 'tools/list',
+  }),
+  body: JSON.stringify({
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'tools/list',
+    params: {
+      _meta: {
+        [`${about}/protocolVersion`]: MODERN,
+        [`${about}/clientInfo`]: { name: 'judge', version: '1' },
+        [`${about}/clientCapabilities`]: {},
+      },
+    },
+  }),
+};
+
+// The status of the same request by a thief, who has the token alone.
+export async function stolen(url, token) {
+  const headers = new Headers(LISTING.headers);
+  headers.set('authorization', `Bearer ${token}`);
+  return (await fetch(url, { method: 'POST', headers, body: LISTING.body })).status;
+}
+
 export async function run(steps) {
   const [step, issuer, method] = process.argv.slice(2);
   const seen = await steps[step](new URL(issuer), method);

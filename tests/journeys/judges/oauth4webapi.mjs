@@ -1,7 +1,18 @@
 // oauth4webapi: the strict floor that openid-client stands on, one request and one answer at a time.
 
 import * as oauth from '../../../conformance/node_modules/oauth4webapi/build/index.js';
-import { CALLBACK, CODE, DEVICE, ITSELF, published, registration, run, visit } from './judge.mjs';
+import {
+  CALLBACK,
+  CODE,
+  DEVICE,
+  ITSELF,
+  LISTING,
+  published,
+  registration,
+  run,
+  stolen,
+  visit,
+} from './judge.mjs';
 
 const insecure = { [oauth.allowInsecureRequests]: true };
 
@@ -28,6 +39,9 @@ async function registered(issuer, method, grants) {
   return [as, client, proofs[name]()];
 }
 
+// Once more, with the nonce that the server has asked for.
+const again = (ask) => ask().catch((e) => (oauth.isDPoPNonceError(e) ? ask() : Promise.reject(e)));
+
 async function tokens([as, client, proof], options = insecure) {
   const verifier = oauth.generateRandomCodeVerifier();
   const state = oauth.generateRandomState();
@@ -42,16 +56,18 @@ async function tokens([as, client, proof], options = insecure) {
     state,
   });
   const params = oauth.validateAuthResponse(as, client, await visit(asking), state);
-  const answer = await oauth.authorizationCodeGrantRequest(
-    as,
-    client,
-    proof,
-    params,
-    CALLBACK,
-    verifier,
-    options,
-  );
-  return oauth.processAuthorizationCodeResponse(as, client, answer);
+  return again(async () => {
+    const answer = await oauth.authorizationCodeGrantRequest(
+      as,
+      client,
+      proof,
+      params,
+      CALLBACK,
+      verifier,
+      options,
+    );
+    return oauth.processAuthorizationCodeResponse(as, client, answer);
+  });
 }
 
 async function refreshed(who, token, options = insecure) {
@@ -122,5 +138,24 @@ await run({
     const answer = await oauth.resourceDiscoveryRequest(url, insecure);
     const told = await oauth.processResourceDiscoveryResponse(url, answer);
     return { resource: told.resource, servers: told.authorization_servers };
+  },
+
+  async dpop(issuer, method) {
+    const who = await registered(issuer, method, CODE);
+    const keys = await oauth.generateKeyPair('ES256');
+    const options = { ...insecure, DPoP: oauth.DPoP(who[1], keys) };
+    const first = await tokens(who, options);
+    const second = await again(() => refreshed(who, first.refresh_token, options));
+    const url = new URL('/mcp', issuer);
+    const { headers, body } = LISTING;
+    const token = second.access_token;
+    const answer = await again(() =>
+      oauth.protectedResourceRequest(token, 'POST', url, headers, body, options),
+    );
+    return {
+      types: [first.token_type, second.token_type],
+      tools: (await answer.json()).result.tools.length > 0,
+      stolen: await stolen(url, token),
+    };
   },
 });

@@ -1,7 +1,18 @@
 // openid-client: a certified OpenID Connect and OAuth client, by its own high-level functions.
 
 import * as client from '../../../conformance/node_modules/openid-client/build/index.js';
-import { CALLBACK, CODE, DEVICE, ITSELF, published, registration, run, visit } from './judge.mjs';
+import {
+  CALLBACK,
+  CODE,
+  DEVICE,
+  ITSELF,
+  LISTING,
+  published,
+  registration,
+  run,
+  stolen,
+  visit,
+} from './judge.mjs';
 
 const AUTHENTICATIONS = {
   none: () => client.None(),
@@ -106,5 +117,29 @@ await run({
     const { scope, refresh_token } = await client.pollDeviceAuthorizationGrant(config, told);
     const refreshed = await client.refreshTokenGrant(config, refresh_token);
     return { scope, again: refreshed.scope };
+  },
+
+  async dpop(issuer, method) {
+    const config = await registered(issuer, method);
+    const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair('ES256'));
+    const dpop_jkt = await DPoP.calculateThumbprint();
+    const first = await tokens(config, { dpop_jkt }, { DPoP });
+    const second = await client.refreshTokenGrant(config, first.refresh_token, {}, { DPoP });
+    const url = new URL('/mcp', issuer);
+    const { headers, body } = LISTING;
+    const answer = await client.fetchProtectedResource(
+      config,
+      second.access_token,
+      url,
+      'POST',
+      body,
+      headers,
+      { DPoP },
+    );
+    return {
+      types: [first.token_type, second.token_type],
+      tools: (await answer.json()).result.tools.length > 0,
+      stolen: await stolen(url, second.access_token),
+    };
   },
 });
