@@ -276,6 +276,7 @@ def oauth_settings(config: Config) -> OAuthSettings:
         signup=SignUp.OPEN if config.signup else SignUp.CLOSED,
         token_format=TokenFormat(config.token_format),
         trusted_issuer=config.external_issuer,
+        assertion_issuers=config.assertion_issuers,
         registration=Registration.OPEN if config.registration else Registration.CLOSED,
         upstream=upstream(config),
         dpop_nonce=DpopNonce.REQUIRED if config.dpop_nonce else DpopNonce.OFFERED,

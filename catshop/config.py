@@ -100,6 +100,8 @@ class Config:
     """An issuer whose access tokens are taken beside our own; unset, nobody's."""
     external_audience: str = ""
     """What its tokens call this shop in aud; unset, the URL of the MCP endpoint."""
+    assertion_issuers: tuple[str, ...] = ()
+    """Issuers whose word for linked users and workloads is taken at the token endpoint."""
     introspection_endpoint: str = ""
     """Where it is asked whether a token is good; unset, its keys decide."""
     introspection_client: str = ""

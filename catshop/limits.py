@@ -153,6 +153,10 @@ class OAuthLimits:
     """An address from which an account signed in is known to be its user's for so long."""
     client_failures: int = 20
     """Failed proofs in the name of one client from one address, after which it waits."""
+    assertion_failures: int = 20
+    """Assertions, and tokens to exchange, that one client shows in vain before it waits."""
+    assertion_seconds: int = 3600
+    """How far ahead an assertion of another issuer may expire; platforms make them for an hour."""
     introspection_misses: int = 300
     """Tokens in a minute that one caller may ask after in vain."""
     upstream_claim_seconds: int = 30

@@ -35,7 +35,8 @@ def reach(config: Config) -> Reach:
 def others(config: Config, fetcher: Fetcher, clock: Clock, trace: Trace) -> Others | None:
     """Whose tokens are taken beside our own; ConfigError when they could never be verified."""
     issuer, endpoint = config.external_issuer, config.introspection_endpoint
-    for address in filter(None, (issuer, endpoint, config.upstream_issuer)):
+    asked = (issuer, endpoint, config.upstream_issuer, *config.assertion_issuers)
+    for address in filter(None, asked):
         try:
             permitted(address, fetcher.reach)
         except FetchFailed:

@@ -97,6 +97,24 @@ def remove(
     typer.echo(f"{client_id} is gone.", err=True)
 
 
+@app.command()
+def link(
+    client_id: Annotated[str, typer.Argument(help="The id that `catshop client list` shows.")],
+    *,
+    issuer: Annotated[str, typer.Option(help="The platform's issuer, as `iss` says it.")],
+    subject: Annotated[str, typer.Option(help="The workload, as `sub` says it.")],
+    database: DatabaseOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Believe a trusted platform that its workload is this application; `user unlink` ends it."""
+
+    async def ask(house: House) -> None:
+        await house.administration.link(issuer, subject, client_id=client_id)
+
+    in_house(configured(database=database, config=config), ask)
+    typer.echo(f"{subject} of {issuer} is {client_id}.", err=True)
+
+
 def _keys(file: Path) -> object:
     """What the file holds; whether it is a set of public keys, registration says."""
     try:

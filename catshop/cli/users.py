@@ -104,6 +104,56 @@ def password(
     typer.echo(f"{name} has a new password and has to sign in again everywhere.", err=True)
 
 
+Issuer = Annotated[str, typer.Option(help="The issuer, as `iss` says it.")]
+Subject = Annotated[str, typer.Option(help="Its name for the user, as `sub` says it.")]
+
+
+@app.command()
+def link(
+    name: Name,
+    *,
+    issuer: Issuer,
+    subject: Subject,
+    database: DatabaseOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Believe a trusted issuer that its subject is this user."""
+
+    async def ask(house: House) -> None:
+        await house.administration.link(issuer, subject, user=name)
+
+    in_house(configured(database=database, config=config), ask)
+    typer.echo(f"{subject} of {issuer} is {name}.", err=True)
+
+
+@app.command()
+def unlink(
+    *,
+    issuer: Issuer,
+    subject: Subject,
+    database: DatabaseOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Believe it no more, of a user or of an application."""
+
+    async def ask(house: House) -> None:
+        await house.administration.unlink(issuer, subject)
+
+    in_house(configured(database=database, config=config), ask)
+    typer.echo(f"{subject} of {issuer} is nobody.", err=True)
+
+
+@app.command()
+def links(*, database: DatabaseOption = None, config: ConfigOption = None) -> None:
+    """Print everybody that is linked, one a line: issuer, subject, and the id of who that is."""
+
+    async def ask(house: House) -> None:
+        for link in await house.administration.links():
+            typer.echo("\t".join((link.issuer, link.subject, str(link.user_id or link.client_id))))
+
+    in_house(configured(database=database, config=config), ask)
+
+
 def _password(*, from_stdin: bool) -> Secret:
     """The password, from the pipe or typed twice."""
     if from_stdin:

@@ -16,7 +16,7 @@ from catshop.kernel import Clock, Secret
 from catshop.oauth import audience, clients, tokens
 from catshop.oauth.accounts import USERNAME
 from catshop.oauth.keys import Keyring
-from catshop.oauth.model import AccessToken, Client, Family, Origin, Presented, User
+from catshop.oauth.model import AccessToken, Client, Family, Link, Origin, Presented, User
 from catshop.oauth.passwords import Passwords
 from catshop.oauth.ports import Issue, Stores
 from catshop.oauth.settings import OAuthSettings
@@ -86,6 +86,25 @@ class Administration:
         """Switch an account on again, with the grants that have not expired meanwhile."""
         user = await self._user(name)
         await self.stores.users.enable(user.id)
+
+    async def link(
+        self, issuer: str, subject: str, *, user: str | None = None, client_id: str | None = None
+    ) -> None:
+        """From now on that subject of that issuer is this user, or this client. RFC 7523 §3."""
+        if client_id is not None and await self.stores.clients.find(client_id) is None:
+            raise Mistake("E-CLIENT-10", client_id)
+        user_id = None if user is None else (await self._user(user)).id
+        if not await self.stores.links.add(Link(issuer, subject, user_id, client_id)):
+            raise Mistake("E-LINK-01", subject)
+
+    async def unlink(self, issuer: str, subject: str) -> None:
+        """That subject is nobody any more; what was granted already ends by itself."""
+        if not await self.stores.links.remove(issuer, subject):
+            raise Mistake("E-LINK-02", subject)
+
+    async def links(self) -> Sequence[Link]:
+        """Everybody that is linked."""
+        return await self.stores.links.all()
 
     async def add_client(
         self, metadata: clients.Metadata, serves: str | None = None

@@ -22,6 +22,7 @@ from catshop.oauth import (
     clients,
     devices,
     grants,
+    jwt_bearer,
     metadata,
     pages,
     throttle,
@@ -47,6 +48,7 @@ from catshop.oauth.management import Management
 from catshop.oauth.model import Client
 from catshop.oauth.parameters import (
     DEVICE_CODE,
+    JWT_BEARER,
     CodeGrant,
     Parameters,
     RefreshGrant,
@@ -126,6 +128,9 @@ class AuthorizationServer:
         self._revocation = Revocation(stores, clock, trace)
         self._clients = ClientAuthentication(settings, stores, clock=clock, mint=mint, trace=trace)
         self._management = Management(settings, stores, clock=clock, mint=mint, trace=trace)
+        self._vouching = jwt_bearer.JwtBearer(
+            settings, stores, clock=clock, mint=mint, fetcher=fetcher
+        )
         self._devices = devices.Devices(settings, stores, clock=clock, mint=mint, trace=trace)
         self._introspection = Introspection(settings, stores, clock=clock, mint=mint, trace=trace)
         self._browser = Browser(
@@ -234,7 +239,8 @@ class AuthorizationServer:
         sent = await of_body(request, self._settings.limits.form)
         asked = grant_type(sent)
         audit.seen(grant=asked)
-        client = await self._clients.authenticate(request, sent)
+        client = await self._vouching.client(request, sent)
+        client = client or await self._clients.authenticate(request, sent)
         if asked not in client.grant_types:
             raise UnauthorizedClient("E-TOKEN-02", arrived=asked)
         jkt = await self._possession.at_token_endpoint(request, client)
@@ -242,6 +248,8 @@ class AuthorizationServer:
             answer = await self._refresh(refresh_grant(sent), client, arrived, jkt)
         elif asked == "client_credentials":
             answer = await self._credentials(sent, client, jkt)
+        elif asked == JWT_BEARER:
+            answer = await self._vouched(sent, client, request.address, jkt)
         elif asked == DEVICE_CODE:
             answer = await self._redeem(*await self._devices.poll(sent, client), client, jkt)
         else:
@@ -301,6 +309,14 @@ class AuthorizationServer:
         if self._upstream is not None:
             await self._upstream.confirm(digest, family_id, decide)
         return self._settle(await self._stores.grants.rotate(digest, family_id, decide), minted)
+
+    async def _vouched(
+        self, sent: Parameters, client: Client, address: str, jkt: str | None
+    ) -> Answer:
+        """The jwt-bearer grant. RFC 7523 §2.1."""
+        minted = await self._minted(tokens.short(self._mint), jkt)
+        issuing = (minted, self._lifetimes())
+        return self._settle(await self._vouching.decision(sent, client, address, issuing), minted)
 
     async def _credentials(self, sent: Parameters, client: Client, jkt: str | None) -> Answer:
         """The client credentials grant. OAuth 2.1 §4.2.1."""

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from catshop.oauth.clients import CONFIDENTIAL, METHODS
 from catshop.oauth.jwt import SUPPORTED
-from catshop.oauth.parameters import GRANT_TYPES
+from catshop.oauth.parameters import GRANT_TYPES, JWT_BEARER, PROFILE
 from catshop.oauth.pkce import METHOD
 from catshop.oauth.scopes import OFFLINE, ORDINARY, UMBRELLAS, write
 from catshop.oauth.settings import OAuthSettings, Registration, TokenFormat
@@ -45,7 +45,7 @@ def server(settings: OAuthSettings) -> dict[str, object]:
         "scopes_supported": [*write(ORDINARY).split(), OFFLINE],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": list(GRANT_TYPES),
+        **grants(settings),
         "token_endpoint_auth_methods_supported": list(METHODS),
         "token_endpoint_auth_signing_alg_values_supported": list(SUPPORTED),
         "revocation_endpoint_auth_methods_supported": list(METHODS),
@@ -59,6 +59,17 @@ def server(settings: OAuthSettings) -> dict[str, object]:
         "protected_resources": [settings.resource],
         **({"jwks_uri": settings.url(JWKS)} if signed else {}),
     }
+
+
+def grants(settings: OAuthSettings) -> dict[str, object]:
+    """What the token endpoint answers; whose word is taken there is told to nobody.
+
+    RFC 8414 §2; draft-ietf-oauth-identity-assertion-authz-grant: a profile is named, no issuer.
+    """
+    if settings.assertion_issuers:
+        profiles = {"authorization_grant_profiles_supported": [PROFILE]}
+        return {"grant_types_supported": list(GRANT_TYPES), **profiles}
+    return {"grant_types_supported": [name for name in GRANT_TYPES if name != JWT_BEARER]}
 
 
 def registration(settings: OAuthSettings) -> dict[str, object]:

@@ -72,6 +72,19 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """Who is meant, when an issuer that we trust speaks of that subject: a user or a client.
+
+    RFC 7523 §3: `iss` and `sub` together; the same `sub` of another issuer is somebody else.
+    """
+
+    issuer: str
+    subject: str
+    user_id: str | None = None
+    client_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """An error that the client is to be told once the user has signed in."""
 

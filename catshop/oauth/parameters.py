@@ -121,10 +121,31 @@ class ClientCredentialsGrant:
     resource: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class JwtBearerGrant:
+    """A token request with somebody's word for whoever asks. RFC 7523 §2.1."""
+
+    assertion: Secret
+    scopes: frozenset[str] | None
+    resource: tuple[str, ...]
+
+
 DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
 """RFC 8628 §3.4."""
 
-GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials", DEVICE_CODE)
+JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+"""RFC 7523 §2.1."""
+
+PROFILE: Final = "urn:ietf:params:oauth:grant-profile:id-jag"
+"""The kind of assertion that speaks of a user, as metadata names it."""
+
+GRANT_TYPES: Final = (
+    "authorization_code",
+    "refresh_token",
+    "client_credentials",
+    DEVICE_CODE,
+    JWT_BEARER,
+)
 """What the token endpoint answers, as the metadata says. OAuth 2.1 §4."""
 
 
@@ -158,6 +179,15 @@ def refresh_grant(sent: Parameters) -> RefreshGrant:
 def client_credentials_grant(sent: Parameters) -> ClientCredentialsGrant:
     """The parameters of the client credentials grant. OAuth 2.1 §4.2.1."""
     return ClientCredentialsGrant(scopes=_scopes(sent), resource=sent.all("resource"))
+
+
+def jwt_bearer_grant(sent: Parameters) -> JwtBearerGrant:
+    """The parameters of the jwt-bearer grant. RFC 7523 §2.1: exactly one assertion."""
+    return JwtBearerGrant(
+        assertion=Secret(sent.need("assertion")),
+        scopes=_scopes(sent),
+        resource=sent.all("resource"),
+    )
 
 
 def _scopes(sent: Parameters) -> frozenset[str] | None:

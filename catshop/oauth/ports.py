@@ -24,6 +24,7 @@ from catshop.oauth.model import (
     Device,
     DeviceEvent,
     Family,
+    Link,
     Presented,
     RefreshEvent,
     RefreshToken,
@@ -54,8 +55,16 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What is good once, by its hash, and when it may be forgotten. RFC 7523 §3."""
+
+    hash: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Issue:
-    """Issue these tokens, and mark what was presented as used at `at`."""
+    """Issue these tokens, and mark what was presented as used at `at`; with a `proof`, spend it."""
 
     family: Family
     access: AccessToken
@@ -63,6 +72,7 @@ class Issue:
     at: datetime
     findings: Findings = NOTHING_TO_CHECK
     event: RefreshEvent = RefreshEvent.ROTATE
+    proof: Proof | None = None
 
 
 Decision = Issue | Refuse
@@ -252,7 +262,10 @@ class Grants(Protocol):
         ...
 
     async def issue(self, issue: Issue) -> bool:
-        """Begin a family without a code; False, and nothing begun, when client or user is gone."""
+        """Begin a family without a code; False, and nothing begun, when client or user is gone.
+
+        The same when its proof was spent before: of all who show it together one is told True.
+        """
         ...
 
     async def find(self, access: str) -> Presented | None:
@@ -313,6 +326,26 @@ class Proofs(Protocol):
         ...
 
 
+class Links(Protocol):
+    """Whom the subjects of other issuers stand for here."""
+
+    async def add(self, link: Link) -> bool:
+        """Keep the link unless its subject has one; of many at once one is kept."""
+        ...
+
+    async def find(self, issuer: str, subject: str) -> tuple[Link, User | None] | None:
+        """The link of that subject, with its user when it has one."""
+        ...
+
+    async def remove(self, issuer: str, subject: str) -> bool:
+        """Forget the link; False when there was none."""
+        ...
+
+    async def all(self) -> Sequence[Link]:
+        """Every link, by issuer and subject."""
+        ...
+
+
 class Keys(Protocol):
     """Keys that sign access tokens."""
 
@@ -367,6 +400,7 @@ class Stores:
     grants: Grants
     attempts: Attempts
     proofs: Proofs
+    links: Links
     keys: Keys
     upkeep: Upkeep
     upstreams: Upstreams

@@ -75,6 +75,7 @@ class OAuthSettings:
     trusted_issuer: str = ""
     upstream: Upstream | None = None
     dpop_nonce: DpopNonce = DpopNonce.OFFERED
+    assertion_issuers: tuple[str, ...] = ()
 
     @property
     def base(self) -> str:

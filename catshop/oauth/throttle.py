@@ -95,6 +95,12 @@ def client_failures(client_id: str, address: str, limits: OAuthLimits) -> Budget
     return Budget(((mine, limits.client_failures),), limits.login_window_seconds)
 
 
+def assertions(client_id: str, address: str, limits: OAuthLimits) -> Budget:
+    """Assertions and tokens that a client shows in vain, from one address. OAuth 2.1 §7.7."""
+    mine = bucket("assertion", client_id, network(address))
+    return Budget(((mine, limits.assertion_failures),), limits.login_window_seconds)
+
+
 def introspection(client_id: str, limits: OAuthLimits) -> Budget:
     """Questions of one caller after tokens that are not its own. RFC 7662 §4."""
     return Budget(((bucket("introspect", client_id), limits.introspection_misses),), 60)

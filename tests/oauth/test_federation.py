@@ -584,3 +584,5 @@ async def test_the_settings_choose_how_tokens_are_verified(
         chosen(external_issuer=ISSUER, introspection_endpoint=f"{ISSUER}/introspect")
     with pytest.raises(ConfigError, match="must be an https URL"):
         chosen(external_issuer="http://issuer.example")
+    with pytest.raises(ConfigError, match="must be an https URL"):
+        chosen(assertion_issuers="https://idp.example,http://issuer.example")

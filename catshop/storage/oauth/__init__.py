@@ -14,6 +14,7 @@ from catshop.storage.oauth.clients import Clients
 from catshop.storage.oauth.devices import Devices
 from catshop.storage.oauth.grants import Grants
 from catshop.storage.oauth.keys import Keys
+from catshop.storage.oauth.links import Links
 from catshop.storage.oauth.proofs import Proofs
 from catshop.storage.oauth.requests import Requests
 from catshop.storage.oauth.sessions import Sessions
@@ -34,6 +35,7 @@ def stores(database: Database, limits: OAuthLimits | None = None) -> Stores:
         devices=Devices(database),
         attempts=Attempts(database),
         proofs=Proofs(database),
+        links=Links(database),
         keys=Keys(database),
         upkeep=Upkeep(database, limits or OAuthLimits()),
         upstreams=Upstreams(database),

@@ -93,6 +93,8 @@ class Grants:
             there = rows.has_client(statements, family.client_id)
             if family.user_id is not None:
                 there = there and rows.has_user(statements, family.user_id)
+            if there and issue.proof is not None:
+                there = rows.spend(statements, issue.proof.hash, issue.proof.until)
             if there:
                 _add_family(statements, family)
                 _add_tokens(statements, issue)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from catshop.storage.database import Database, Statements, milliseconds
+from catshop.storage.database import Database
+from catshop.storage.oauth import rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +22,4 @@ class Proofs:
     async def spend(self, proof: str, until: datetime) -> bool:
         """See the port."""
 
-        def work(statements: Statements) -> bool:
-            return bool(
-                statements.run(
-                    "INSERT INTO oauth_spent_proofs (hash, expires_at) VALUES (?, ?)"
-                    " ON CONFLICT (hash) DO NOTHING",
-                    proof,
-                    milliseconds(until),
-                )
-            )
-
-        return await self.database.write(work)
+        return await self.database.write(lambda statements: rows.spend(statements, proof, until))

@@ -29,7 +29,19 @@ from catshop.oauth.model import (
     UpstreamToken,
     User,
 )
-from catshop.storage.database import Row, Statements, Value, moment
+from catshop.storage.database import Row, Statements, Value, milliseconds, moment
+
+
+def spend(statements: Statements, proof: str, until: datetime) -> bool:
+    """Remember a proof that is good once; False when it was shown before. RFC 7523 §3."""
+    return bool(
+        statements.run(
+            "INSERT INTO oauth_spent_proofs (hash, expires_at) VALUES (?, ?)"
+            " ON CONFLICT (hash) DO NOTHING",
+            proof,
+            milliseconds(until),
+        )
+    )
 
 
 def has_client(statements: Statements, client_id: str) -> bool:
