@@ -31,6 +31,7 @@ from catshop.oauth.model import (
     SigningKey,
     User,
 )
+from catshop.oauth.notices import Notices
 from catshop.oauth.upstream_ports import Upstreams
 
 NOTHING_TO_CHECK: Final = Findings()
@@ -368,23 +369,6 @@ class Upkeep(Protocol):
     async def sweep(self, now: datetime) -> int:
         """Delete what expired before `now` and can decide nothing any more; how many rows."""
         ...
-
-
-class Notices:
-    """Tells this process at once that a family is over; others learn it from storage."""
-
-    def __init__(self) -> None:
-        self._listeners: list[Callable[[str], None]] = []
-
-    def listen(self, listener: Callable[[str], None]) -> None:
-        """Call `listener` with the id of every family that ends or whose tokens are replaced."""
-        self._listeners.append(listener)
-
-    def ended(self, *family_ids: str) -> None:
-        """Say that these families ended, or that their access tokens did."""
-        for listener in self._listeners:
-            for family_id in family_ids:
-                listener(family_id)
 
 
 @dataclass(frozen=True, slots=True)
