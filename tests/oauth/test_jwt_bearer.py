@@ -174,6 +174,14 @@ async def test_an_assertion_that_is_not_for_this_is_refused(
     assert len(await house.administration.users()) == 1
 
 
+@pytest.mark.parametrize("typ", ["OAuth-ID-JAG+JWT", "application/oauth-id-jag+jwt"])
+async def test_a_type_has_two_lengths_and_no_case(
+    house: House, client: Credentials, typ: str
+) -> None:
+    """RFC 7515 §4.1.9."""
+    assert (await asked(house, client, signed(jag(house, client), typ=typ))).status == 200
+
+
 @pytest.mark.parametrize("text", ["x", "a.b.c", "e30.e30.e30", "..", "x" * 9000])
 async def test_what_is_no_jwt_vouches_for_nobody(
     house: House, client: Credentials, text: str, here: Site
