@@ -7,6 +7,7 @@
 #   make conformance   the official MCP suite against a fixture on our transport, and the shop
 #   make clients       the other SDKs' clients in the shop
 #   make judges        other people's OAuth clients and servers against ours
+#   make pages         what people see, in a browser
 #   make bench         measure against the SDK's own server
 #   make lock          write the pins anew after a change of pyproject.toml (UPGRADE=1 takes newest)
 #   make clean         remove everything that was made here, except your shop's database
@@ -18,7 +19,7 @@ SRC  := catshop tests conformance bench docs
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help serve test check fix format lint types contracts spelling generated conformance \
-        clients judges bench lock clean
+        clients judges pages bench lock clean
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
@@ -35,7 +36,7 @@ test: $(VENV)/test.stamp
 
 # --- what CI runs: quick answers first, the tests last, so that their summary is the last line ---
 
-check: format lint types contracts spelling generated conformance clients judges test
+check: format lint types contracts spelling generated conformance clients judges pages test
 
 format: $(VENV)/check.stamp
 	$(BIN)/ruff format --check .
@@ -65,6 +66,9 @@ clients: $(VENV)/check.stamp conformance/node_modules/.stamp .cache/strangers/.s
 
 judges: $(VENV)/check.stamp conformance/node_modules/.stamp .cache/strangers/.stamp
 	$(BIN)/pytest -n auto tests/journeys/judges/journey_*.py $(ARGS)
+
+pages: $(VENV)/check.stamp .cache/chromium/.stamp
+	$(BIN)/pytest -n auto tests/journeys/pages/journey_*.py $(ARGS)
 
 fix: $(VENV)/check.stamp
 	$(BIN)/ruff check --fix --exit-zero --quiet .
@@ -108,6 +112,10 @@ conformance/node_modules/.stamp: conformance/package-lock.json $(VENV)/check.sta
 	@echo "Installing clients that share no package with us; the first time takes a minute."
 	@$(BIN)/python -m venv --clear $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+.cache/chromium/.stamp: conformance/node_modules/.stamp conformance/chromium.py
+	@$(BIN)/python -m conformance.chromium $(@D)
 	@touch $@
 
 # The pins name no host, so that any mirror serves. The small sets are cut out of the large one.

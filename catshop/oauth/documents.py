@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from catshop.kernel import Clock
 from catshop.limits import OAuthLimits
 from catshop.oauth import clients, jwt, redirects, scopes, strict, throttle
 from catshop.oauth.errors import InvalidRequest, OAuthError
-from catshop.oauth.fetch import Ask, Fetched, Fetcher, FetchFailed, Kept, Reach, permitted
+from catshop.oauth.fetch import Admit, Ask, Fetched, Fetcher, FetchFailed, Kept, Reach, permitted
 from catshop.oauth.model import Client
 from catshop.oauth.parameters import GRANT_TYPES
 from catshop.oauth.ports import Clients
@@ -134,15 +135,19 @@ class ClientDocuments:
     async def meet(self, client_id: str, visitor: str) -> Client | None:
         """The client as it describes itself now, kept for those who ask for it by its id.
 
-        From one visitor's address, so many new ones are met as may register. RFC 7591 §5.
+        From one visitor's address, so much is fetched as may be registered (RFC 7591 §5); whoever
+        waits for what another has fetched spends nothing.
         """
         if not is_address(client_id):
             return await self._registered.find(client_id)
-        if not self.is_strange(client_id):
-            return await self._met(client_id)
         try:
-            async with self._throttle.spending(throttle.registration(visitor, self._limits)):
-                return await self._met(client_id)
+            async with AsyncExitStack() as spent:
+
+                async def admit() -> None:
+                    budget = throttle.registration(visitor, self._limits)
+                    await spent.enter_async_context(self._throttle.spending(budget))
+
+                return await self._met(client_id, admit)
         except Throttled as wait:
             retry = ("retry-after", str(wait.retry_after))
             raise HttpError(429, "E-REG-12", fields=(retry,)) from None
@@ -168,20 +173,21 @@ class ClientDocuments:
         except FetchFailed:
             return None
 
-    async def _met(self, client_id: str) -> Client:
+    async def _met(self, client_id: str, admit: Admit) -> Client:
         """The client as its document describes it now, kept as it is."""
         try:
-            client = await self._read(address(client_id, self._reach))
+            client = await self._read(address(client_id, self._reach), admit)
         except FetchFailed as failure:
             raise InvalidRequest(failure.code, arrived=failure.arrived) from None
         await self._registered.put(client)
         return client
 
-    async def _read(self, url: str) -> Client:
-        found = await self._documents.get(url, self._ask)
+    async def _read(self, url: str, admit: Admit | None = None) -> Client:
+        found = await self._documents.get(url, self._ask, admit)
         if found.jwks_uri is None:
             return found.client
-        return replace(found.client, jwks=await self._key_sets.get(found.jwks_uri, self._keys_ask))
+        jwks = await self._key_sets.get(found.jwks_uri, self._keys_ask, admit)
+        return replace(found.client, jwks=jwks)
 
 
 def _key_set(_: str, fetched: Fetched) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,6 +33,9 @@ from catshop.limits import FetchLimits
 from catshop.protocol.http1.fields import parse_media_type
 
 T = TypeVar("T")
+
+Admit = Callable[[], Awaitable[None]]
+"""Raises when whoever asks has had enough fetched."""
 
 CLEAN: Final = re.compile(r"[!$%&'()*+,\-./0-9:;=?A-Z\[\]_a-z~]+")
 """RFC 3986 §2 without fragment and user: what every reader of an address reads alike."""
@@ -336,23 +339,25 @@ class Kept(Generic[T]):
         self._kept.move_to_end(url)
         return value
 
-    async def get(self, url: str, ask: Ask) -> T:
-        """What is at the URL: kept, on its way, or fetched now."""
+    async def get(self, url: str, ask: Ask, admit: Admit | None = None) -> T:
+        """What is at the URL: kept, on its way, or fetched now, if `admit` lets the asker."""
         while (value := self.known(url)) is None:
             flight = self._flights.get(url)
             if flight is None:
-                return await self._fly(url, ask)
+                return await self._fly(url, ask, admit)
             await flight.landed.wait()
             if flight.failure is not None:
                 raise FetchFailed(flight.failure.code, flight.failure.arrived)
             if flight.value is not None:
                 return flight.value
-            # Whoever fetched has gone away in the middle: the next in line fetches.
+            # Whoever fetched has gone away, or was not let: the next in line fetches.
         return value
 
-    async def _fly(self, url: str, ask: Ask) -> T:
+    async def _fly(self, url: str, ask: Ask, admit: Admit | None) -> T:
         flight = self._flights[url] = _Flight[T]()
         try:
+            if admit is not None:
+                await admit()
             fetched = await self._fetcher.fetch(url, ask)
             flight.value = self._read(url, fetched)
             self._keep(url, flight.value, fetched.fresh)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import anyio
 import pytest
+from anyio.abc import ByteStream
 
 from catshop.kernel import Trace
 from catshop.limits import FetchLimits
@@ -25,8 +26,20 @@ from catshop.oauth.fetch import (
     permitted,
 )
 from catshop.protocol.http1.server import port_of
+from tests.oauth.cases import case, each
 from tests.oauth.house import Clock
-from tests.oauth.world import ADDRESS, World, answering, certified, raw, site, trusting
+from tests.oauth.world import (
+    ADDRESS,
+    LOOPBACKS,
+    Reply,
+    Site,
+    World,
+    answering,
+    certified,
+    raw,
+    site,
+    trusting,
+)
 
 LIMITS = FetchLimits()
 ASK = Ask(LIMITS.octets, LIMITS.seconds)
@@ -51,30 +64,40 @@ async def refused(fetcher: Fetcher, url: str = URL, ask: Ask = ASK) -> str:
     return found.value.code
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        pytest.param("http://client.example/c", id="C1-http"),
-        pytest.param("ftp://client.example/c", id="C1-ftp"),
-        pytest.param("https://client.example/c#f", id="C1-fragment"),
-        pytest.param("https://user@client.example/c", id="C1-user"),
-        pytest.param("https://client.example/\x00", id="C1-control"),
-        pytest.param("https:/\\client.example/c", id="C1-backslash"),
-        pytest.param("https:///c", id="C1-no-host"),
-        pytest.param("https://client.example:0/c", id="C1-port"),
-        pytest.param("https://client.example:99999/c", id="C1-large-port"),
-        pytest.param("https://\uff11\uff12\uff17.0.0.1/c", id="C4-full-width"),
-        pytest.param("https://[::1/c", id="C1-bracket"),
-    ],
-)
+MISREAD = [
+    *each(
+        case("C1", "an address that could be misread is not even looked up"),
+        {
+            "http": "http://client.example/c",
+            "ftp": "ftp://client.example/c",
+            "fragment": "https://client.example/c#f",
+            "user": "https://user@client.example/c",
+            "control": "https://client.example/\x00",
+            "backslash": "https:/\\client.example/c",
+            "no-host": "https:///c",
+            "port": "https://client.example:0/c",
+            "large-port": "https://client.example:99999/c",
+            "bracket": "https://[::1/c",
+        },
+    ),
+    *each(
+        case("C4", "digits of another width are no address"),
+        {"full-width": "https://\uff11\uff12\uff17.0.0.1/c"},
+    ),
+]
+
+
+@pytest.mark.parametrize("url", MISREAD)
 async def test_an_address_that_could_be_misread_is_not_looked_up(
     fetcher: Fetcher, world: World, url: str
 ) -> None:
-    """RFC 3986 §2: C1, C4."""
+    """RFC 3986 §2, §3.2.2."""
     assert await refused(fetcher, url) == "E-FETCH-01"
     assert world.looked_up == world.dialled == []
 
 
+@case("C2", "an address that is not public is never dialled")
+@case("C5", "an address that is not public spoils those beside it, whatever the order")
 @pytest.mark.parametrize(
     "address",
     [
@@ -107,7 +130,7 @@ async def test_an_address_that_could_be_misread_is_not_looked_up(
 async def test_an_address_that_is_not_public_is_never_dialled(
     fetcher: Fetcher, world: World, address: str
 ) -> None:
-    """RFC 6890 §2.2; RFC 6052 §2.1; RFC 3056 §2: C2, C4; beside a public one C5, in any order.
+    """RFC 6890 §2.2; RFC 6052 §2.1; RFC 3056 §2.
 
     MCP 2026-07-28 basic/authorization/security-considerations
     §client-id-metadata-document-security.
@@ -120,11 +143,10 @@ async def test_an_address_that_is_not_public_is_never_dialled(
     assert is_public("2606:4700::1111")
 
 
-@pytest.mark.parametrize(
-    "host", ["2130706433", "0x7f.1", "0177.0.0.1", "127.1", "localhost.", "[::ffff:127.0.0.1]"]
-)
+@case("C4", "another spelling of this computer is judged by what the resolver makes of it")
+@pytest.mark.parametrize("host", LOOPBACKS)
 async def test_another_spelling_of_loopback_leads_nowhere(world: World, host: str) -> None:
-    """RFC 6890 §2.2: C4. The real resolver reads it, and what it found is judged."""
+    """RFC 6890 §2.2. The real resolver reads it, and what it found is judged."""
     assert await refused(Fetcher(LIMITS, Trace(), internet=world), f"https://{host}/c") in {
         "E-FETCH-02",
         "E-FETCH-03",
@@ -132,21 +154,31 @@ async def test_another_spelling_of_loopback_leads_nowhere(world: World, host: st
     assert world.dialled == []
 
 
+@case("C6", "a name is looked up once, the judged address is dialled, and asked for the name")
 async def test_a_second_lookup_cannot_lead_elsewhere(fetcher: Fetcher, world: World) -> None:
-    """C6: the judged address is the one that is dialled; the certificate is of the name."""
-    async with site(world, HOST, answering("{}")) as here:
+    """MCP 2026-07-28 basic/authorization/security-considerations
+    §client-id-metadata-document-security.
+    """
+    named: list[str | None] = []
+    tls = certified(HOST, 9)
+    tls.sni_callback = lambda _, name, __: named.append(name)
+    async with site(world, HOST, answering("{}"), tls) as here:
         world.lead(HOST, [ADDRESS], ["127.0.0.1"])
         assert (await fetcher.fetch(URL, ASK)).body == b"{}"
     assert world.looked_up == [HOST]
     assert world.dialled == [ADDRESS]
     assert here.requests[0].split("\r\n")[1] == f"Host: {HOST}"
+    assert named == [HOST]
 
 
+@case("C21", "a request holds no cookie, no credential and no Referer, and goes through no proxy")
+@case("C9", "a request asks for a document that is not packed")
 async def test_a_request_carries_nothing_of_ours(
     fetcher: Fetcher, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """C21: no cookie, no credential, no Referer, and no proxy of the environment."""
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    """RFC 9110 §10.1.3, §12.5.3."""
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
     async with site(world, HOST, answering("{}")) as here:
         await fetcher.fetch(URL, ASK)
     lines = here.requests[0].split("\r\n")
@@ -157,74 +189,96 @@ async def test_a_request_carries_nothing_of_ours(
 
 
 BOMB = gzip.compress(b"0" * 10_000_000)
+CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+
+UNUSED = [
+    *each(
+        case("C7", "a redirect is not followed, whatever its kind"),
+        {
+            str(status): (answering("", status, location=URL), "E-FETCH-05")
+            for status in (301, 302, 303, 307, 308)
+        },
+    ),
+    *each(
+        case("C8", "what does not come with 200 is no document"),
+        {str(code): (answering("{}", code), "E-FETCH-05") for code in (201, 404, 500)},
+    ),
+    *each(
+        case("C9", "the size is held to what was sent, to what comes, and to nothing packed"),
+        {
+            "length": (answering(" " * 5121), "E-FETCH-06"),
+            "chunked": (raw(CHUNKED + b"1401\r\n" + b" " * 5121 + b"\r\n0\r\n\r\n"), "E-FETCH-06"),
+            "gzip": (answering(BOMB, content_encoding="gzip", content_length=""), "E-FETCH-07"),
+        },
+    ),
+    *each(
+        case("C11", "what does not say that it is JSON is no document"),
+        {
+            "html": (answering("{}", content_type="text/html"), "E-FETCH-07"),
+            "no-type": (answering("{}", content_type=""), "E-FETCH-07"),
+        },
+    ),
+    pytest.param(raw(b"nonsense\r\n\r\n"), "E-FETCH-03", id="no-http"),
+    pytest.param(answering("{}", content_length="9"), "E-FETCH-03", id="shorter-than-it-says"),
+]
 
 
-@pytest.mark.parametrize(
-    ("reply", "code"),
-    [
-        *[
-            pytest.param(answering("", status, location=URL), "E-FETCH-05", id=f"C7-{status}")
-            for status in (301, 302, 307, 308)
-        ],
-        *[
-            pytest.param(answering("{}", status), "E-FETCH-05", id=f"C8-{status}")
-            for status in (201, 404, 500)
-        ],
-        pytest.param(answering(" " * 5121), "E-FETCH-06", id="C9-length"),
-        pytest.param(
-            raw(
-                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-                b"transfer-encoding: chunked\r\n\r\n1401\r\n" + b" " * 5121 + b"\r\n0\r\n\r\n"
-            ),
-            "E-FETCH-06",
-            id="C9-chunked",
-        ),
-        pytest.param(
-            answering(BOMB, content_encoding="gzip", content_length=""), "E-FETCH-07", id="C9-gzip"
-        ),
-        pytest.param(answering("{}", content_type="text/html"), "E-FETCH-07", id="C11-html"),
-        pytest.param(answering("{}", content_type=""), "E-FETCH-07", id="C11-no-type"),
-        pytest.param(raw(b"nonsense\r\n\r\n"), "E-FETCH-03", id="no-http"),
-        pytest.param(answering("{}", content_length="9"), "E-FETCH-03", id="shorter-than-it-says"),
-    ],
-)
+@pytest.mark.parametrize(("reply", "code"), UNUSED)
 async def test_an_answer_that_is_no_small_document_is_not_used(
-    fetcher: Fetcher, world: World, reply: Callable[..., object], code: str
+    fetcher: Fetcher, world: World, reply: Reply, code: str
 ) -> None:
-    """RFC 9110 §15: C7, C8, C9, C11. A redirect is not followed."""
-    async with site(world, HOST, reply) as here:  # type: ignore[arg-type]  # replies of a table
+    """RFC 9110 §15.3, §15.4."""
+    async with site(world, HOST, reply) as here:
         assert await refused(fetcher) == code
         assert here.asked == 1
     assert world.dialled == [ADDRESS]
 
 
 async def test_a_body_of_just_the_size_is_read(fetcher: Fetcher, world: World) -> None:
-    """C9."""
+    """RFC 6839 §3.1."""
     async with site(world, HOST, answering(" " * 5120, content_type="application/x+json")):
         assert len((await fetcher.fetch(URL, ASK)).body) == 5120
 
 
+HEAD = b"HTTP/1.1 200 OK\r\n"
+BODY = HEAD + b"content-type: application/json\r\ncontent-length: 4999\r\n\r\n{"
+
+
+def dripping(start: bytes, drop: bytes) -> Reply:
+    """A start, and then a drop for ever: no pause is long, but there is no end."""
+
+    async def reply(_: Site, stream: ByteStream) -> None:
+        await stream.send(start)
+        while True:
+            await anyio.sleep(0.02)  # the pace of the server, not of the test
+            await stream.send(drop)
+
+    return reply
+
+
+@case("C10", "a server gets seconds for the whole, however it spends them")
 @pytest.mark.parametrize(
-    "start",
+    "reply",
     [
-        pytest.param(b"HTTP/1.1 200 OK\r\nx: ", id="C10-head"),
-        pytest.param(
-            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
-            id="C10-body",
-        ),
+        pytest.param(raw(HEAD + b"x: ", anyio.sleep_forever), id="head"),
+        pytest.param(raw(BODY, anyio.sleep_forever), id="body"),
+        pytest.param(dripping(HEAD, b"x: y\r\n"), id="endless-head"),
+        pytest.param(dripping(BODY, b" "), id="octet-by-octet"),
     ],
 )
 async def test_a_server_that_does_not_come_to_an_end_is_left(
-    fetcher: Fetcher, world: World, start: bytes
+    fetcher: Fetcher, world: World, reply: Reply
 ) -> None:
-    """C10: the time is for the whole, from the lookup to the last octet."""
-    async with site(world, HOST, raw(start, anyio.sleep_forever)):
+    """RFC 9112 §9.5: the time is for the whole, from the lookup to the last octet."""
+    async with site(world, HOST, reply):
         with anyio.fail_after(10):
             assert await refused(fetcher, ask=replace(ASK, seconds=0.2)) == "E-FETCH-04"
+    assert LIMITS.seconds <= 5
 
 
+@case("C10", "a handshake that stalls is left")
 async def test_a_handshake_that_stalls_is_left(fetcher: Fetcher, world: World) -> None:
-    """C10: a listener that never says a word of TLS."""
+    """A listener that never says a word of TLS."""
     async with await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0) as silent:
         world.lead(HOST, [ADDRESS])
         world.ports[ADDRESS] = port_of(silent.listeners[0])
@@ -232,18 +286,19 @@ async def test_a_handshake_that_stalls_is_left(fetcher: Fetcher, world: World) -
             assert await refused(fetcher, ask=replace(ASK, seconds=0.2)) == "E-FETCH-04"
 
 
+@case("C15", "a certificate that has run out, is for another, or vouches for itself ends it")
 @pytest.mark.parametrize(
     "tls",
     [
-        pytest.param(lambda: certified(HOST, -1), id="C15-expired"),
-        pytest.param(lambda: certified("other.example"), id="C15-other-name"),
-        pytest.param(lambda: certified(HOST, by_itself=True), id="C15-self-signed"),
+        pytest.param(lambda: certified(HOST, -1), id="expired"),
+        pytest.param(lambda: certified("other.example"), id="other-name"),
+        pytest.param(lambda: certified(HOST, by_itself=True), id="self-signed"),
     ],
 )
 async def test_a_certificate_that_is_not_good_ends_it(
     fetcher: Fetcher, world: World, tls: Callable[[], ssl.SSLContext]
 ) -> None:
-    """OAuth 2.1 §7.13; RFC 9110 §4.3.4: C15. The server is asked nothing."""
+    """OAuth 2.1 §7.13; RFC 9110 §4.3.4. The server is asked nothing."""
     async with site(world, HOST, answering("{}"), tls()) as here:
         assert await refused(fetcher) == "E-FETCH-03"
         assert here.asked == 0
@@ -297,7 +352,7 @@ async def test_localhost_must_be_this_machine(world: World) -> None:
     ],
 )
 def test_a_sender_says_how_long_it_stays_true(sent: str, seconds: int | None) -> None:
-    """RFC 9111 §5.2.2: C16."""
+    """RFC 9111 §5.2.2."""
     assert freshness(sent) == seconds
 
 
@@ -311,18 +366,19 @@ def kept(fetcher: Fetcher, clock: Clock) -> Kept[bytes]:
     return Kept(fetcher, read, clock)
 
 
+@case("C16", "a document is kept as long as it says, but a minute at least and a day at most")
 @pytest.mark.parametrize(
     ("cache_control", "good", "over"),
     [
-        pytest.param("max-age=10", 59, 60, id="C16-brief"),
-        pytest.param("max-age=600", 599, 600, id="C16-as-said"),
-        pytest.param("max-age=315360000", 86_399, 86_400, id="C16-ten-years"),
+        pytest.param("max-age=10", 59, 60, id="brief"),
+        pytest.param("max-age=600", 599, 600, id="as-said"),
+        pytest.param("max-age=315360000", 86_399, 86_400, id="ten-years"),
     ],
 )
 async def test_a_document_is_kept_as_long_as_its_sender_says_within_bounds(
     kept: Kept[bytes], world: World, clock: Clock, cache_control: str, good: int, over: int
 ) -> None:
-    """RFC 9111 §5.2.2: C16."""
+    """RFC 9111 §5.2.2."""
     async with site(world, HOST, answering("{}", cache_control=cache_control)) as here:
         await kept.get(URL, ASK)
         clock.forward(good)
@@ -333,31 +389,37 @@ async def test_a_document_is_kept_as_long_as_its_sender_says_within_bounds(
         assert here.asked == 2
 
 
+@case("C16", "what may not be kept is fetched each time")
 async def test_what_may_not_be_kept_is_fetched_each_time(kept: Kept[bytes], world: World) -> None:
-    """RFC 9111 §5.2.2: C16."""
+    """RFC 9111 §5.2.2."""
     async with site(world, HOST, answering("{}", cache_control="no-store")) as here:
         for _ in range(2):
             await kept.get(URL, ASK)
         assert here.asked == 2
 
 
-@pytest.mark.parametrize("reply", [answering("", 500), answering("bad")])
-async def test_a_failure_is_not_kept(
-    kept: Kept[bytes], world: World, reply: Callable[..., object]
-) -> None:
-    """C8, C11."""
-    async with site(world, HOST, reply) as here:  # type: ignore[arg-type]  # replies of a table
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(answering("", 500), marks=case("C8", "a failure is not kept"), id="500"),
+        pytest.param(answering("bad"), marks=case("C11", "a failure is not kept"), id="bad"),
+    ],
+)
+async def test_a_failure_is_not_kept(kept: Kept[bytes], world: World, reply: Reply) -> None:
+    """RFC 9111 §3."""
+    async with site(world, HOST, reply) as here:
         with pytest.raises(FetchFailed):
             await kept.get(URL, ASK)
         here.reply = answering("{}")
         assert await kept.get(URL, ASK) == b"{}"
 
 
+@case("C18", "a hundred who ask together make one fetch, and are told the same")
 @pytest.mark.parametrize(("body", "outcome"), [("{}", "ok"), ("bad", "E-FETCH-07")])
 async def test_a_hundred_who_ask_together_make_one_fetch(
     kept: Kept[bytes], world: World, body: str, outcome: str
 ) -> None:
-    """C18."""
+    """RFC 9111 §4."""
     told: list[str] = []
 
     async def ask() -> None:
@@ -373,11 +435,13 @@ async def test_a_hundred_who_ask_together_make_one_fetch(
             for _ in range(100):
                 tasks.start_soon(ask)
         assert here.asked == 1
-    assert told == [outcome] * 100
+        assert told == [outcome] * 100
+        here.reply = answering("{}")
+        assert await kept.get(URL, ASK) == b"{}", "a failure is told to those who waited, and gone"
 
 
 async def test_who_waits_fetches_when_the_first_has_gone(kept: Kept[bytes], world: World) -> None:
-    """C18: a browser that leaves takes nobody else's document along."""
+    """A browser that leaves takes nobody else's document along."""
     asked, told = anyio.Event(), anyio.Event()
     reply = answering("{}")
 

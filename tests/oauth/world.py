@@ -30,6 +30,9 @@ from catshop.protocol.http1.server import port_of
 ADDRESS = "93.184.215.14"
 """Somebody's, in the open internet."""
 
+LOOPBACKS = ("2130706433", "0x7f.1", "0177.0.0.1", "127.1", "localhost.", "[::ffff:127.0.0.1]")
+"""This computer, as some readers of addresses know it."""
+
 Reply = Callable[["Site", ByteStream], Awaitable[None]]
 
 

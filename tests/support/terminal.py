@@ -24,6 +24,8 @@ class Terminal:
     url: str
     http: httpx2.AsyncClient
     browser: httpx2.AsyncClient
+    name: str = "A terminal"
+    callback: str = CALLBACK
     client_id: str = ""
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     tokens: dict[str, Any] = field(default_factory=dict)
@@ -31,8 +33,8 @@ class Terminal:
     async def register(self) -> None:
         """Become known. RFC 7591 §3.1."""
         asked = {
-            "client_name": "A terminal",
-            "redirect_uris": [CALLBACK],
+            "client_name": self.name,
+            "redirect_uris": [self.callback],
             "grant_types": ["authorization_code", "refresh_token"],
             "token_endpoint_auth_method": "none",
         }
@@ -40,18 +42,19 @@ class Terminal:
         assert answer.status_code == 201, answer.text
         self.client_id = answer.json()["client_id"]
 
-    def asking(self) -> str:
+    def asking(self, **more: str) -> str:
         """The address that asks for access. OAuth 2.1 §4.1.1."""
         hashed = hashlib.sha256(self.verifier.encode()).digest()
         challenge = base64.urlsafe_b64encode(hashed).rstrip(b"=").decode()
         sent = {
             "response_type": "code",
             "client_id": self.client_id,
-            "redirect_uri": CALLBACK,
+            "redirect_uri": self.callback,
             "code_challenge": challenge,
             "code_challenge_method": "S256",
             "scope": "read write",
             "resource": f"{self.url}/mcp",
+            **more,
         }
         return f"{self.url}/authorize?{urlencode(sent)}"
 
@@ -63,7 +66,7 @@ class Terminal:
 
     async def redeem(self, code: str) -> httpx2.Response:
         """Tokens for the code. OAuth 2.1 §4.1.3."""
-        sent = {"code": code, "code_verifier": self.verifier, "redirect_uri": CALLBACK}
+        sent = {"code": code, "code_verifier": self.verifier, "redirect_uri": self.callback}
         return await self._grant("authorization_code", **sent)
 
     async def refresh(self) -> httpx2.Response:
