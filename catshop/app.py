@@ -34,9 +34,11 @@ from catshop.oauth.passwords import Passwords
 from catshop.oauth.resource import ResourceServer
 from catshop.oauth.scopes import covers
 from catshop.oauth.settings import (
+    AssertionAudience,
     DpopNonce,
     OAuthSettings,
     Registration,
+    SigningAlgorithm,
     SignUp,
     TokenFormat,
 )
@@ -280,6 +282,10 @@ def oauth_settings(config: Config) -> OAuthSettings:
         registration=Registration.OPEN if config.registration else Registration.CLOSED,
         upstream=upstream(config),
         dpop_nonce=DpopNonce.REQUIRED if config.dpop_nonce else DpopNonce.OFFERED,
+        token_algorithm=SigningAlgorithm(config.token_algorithm),
+        assertion_audience=AssertionAudience.TOKEN_ENDPOINT
+        if config.token_endpoint_audience
+        else AssertionAudience.ISSUER,
     )
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final, get_type_hints
 from urllib.parse import urlsplit
 
-from catshop.conversions import CONVERTERS, Backend, Era, TokenFormat, bounded
+from catshop.conversions import CONVERTERS, Backend, Era, SigningAlgorithm, TokenFormat, bounded
 from catshop.limits import Limits
 
 DEFAULT: Final = "default"
@@ -84,6 +84,10 @@ class Config:
     """Whether clients may register themselves; the others are added with `catshop client add`."""
     token_format: TokenFormat = TokenFormat.OPAQUE
     """What access tokens look like: opaque, or jwt, which others can verify with /jwks."""
+    token_algorithm: SigningAlgorithm = SigningAlgorithm.EDDSA
+    """What a new key signs access tokens with: EdDSA or ES256; `catshop keys rotate` makes one."""
+    token_endpoint_audience: bool = False
+    """Whether a client's assertion may be for the token endpoint, too, and not the issuer alone."""
     dpop_nonce: bool = False
     """Whether a DPoP proof must carry a nonce of ours; off, one is offered and not asked for."""
     allowed_hosts: tuple[str, ...] = ()

@@ -37,6 +37,13 @@ class TokenFormat(StrEnum):
     JWT = "jwt"
 
 
+class SigningAlgorithm(StrEnum):
+    """What access tokens are signed with."""
+
+    EDDSA = "EdDSA"
+    ES256 = "ES256"
+
+
 def _text(raw: object) -> str:
     if not isinstance(raw, str) or not raw:
         raise TypeError
@@ -85,6 +92,7 @@ CONVERTERS: Final[Mapping[Any, tuple[Callable[[Any], object], str]]] = {
     Backend: (lambda raw: Backend(_text(raw)), "asyncio or trio"),
     Era: (lambda raw: Era(_text(raw)), "both, modern or legacy"),
     TokenFormat: (lambda raw: TokenFormat(_text(raw)), "opaque or jwt"),
+    SigningAlgorithm: (lambda raw: SigningAlgorithm(_text(raw)), "EdDSA or ES256"),
 }
 """Type of a setting -> its converter, and what is asked for."""
 

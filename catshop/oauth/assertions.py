@@ -36,11 +36,11 @@ NEVER: Final = datetime.fromtimestamp(0, UTC)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An assertion, whose it should be, and what has been learned of it."""
+    """An assertion, whose it should be, whom it may be for, and what has been learned of it."""
 
     assertion: Secret
     client: Client
-    issuer: str
+    ours: tuple[str, ...]
     now: datetime
     claims: Mapping[str, object] = field(default_factory=dict)
     jti: str = ""
@@ -72,10 +72,10 @@ def issuer_is_the_client(shown: Shown) -> Shown:
     return shown
 
 
-def audience_is_our_issuer(shown: Shown) -> Shown:
-    """`aud` is our issuer, as one string: a second audience could show it to us. RFC 7523 §3."""
+def audience_is_ours(shown: Shown) -> Shown:
+    """`aud` is us, as one string: a second audience could show it to us. RFC 7523 §3."""
     audience = shown.claims.get("aud")
-    if audience != shown.issuer:
+    if audience not in shown.ours:
         raise InvalidClient("E-CLIENT-06", arrived=f"aud {json.dumps(audience)}")
     return shown
 
@@ -104,7 +104,7 @@ def name_is_given(shown: Shown) -> Shown:
 ASSERTION: Final[Checks[Shown]] = (
     ("assertion.signature", signature_is_the_clients),
     ("assertion.issuer", issuer_is_the_client),
-    ("assertion.audience", audience_is_our_issuer),
+    ("assertion.audience", audience_is_ours),
     ("assertion.time", time_is_right),
     ("assertion.jti", name_is_given),
 )

@@ -22,10 +22,11 @@ from catshop.kernel import Clock, Secret, Trace
 from catshop.oauth import assertions, audit, throttle
 from catshop.oauth.checks import Checks, examine, settle
 from catshop.oauth.errors import InvalidClient, InvalidRequest, TemporarilyUnavailable
+from catshop.oauth.metadata import TOKEN
 from catshop.oauth.model import Client
 from catshop.oauth.parameters import Parameters
 from catshop.oauth.ports import Stores
-from catshop.oauth.settings import OAuthSettings
+from catshop.oauth.settings import AssertionAudience, OAuthSettings
 from catshop.oauth.throttle import Throttle, Throttled
 from catshop.oauth.tokens import Mint
 from catshop.protocol.http1.messages import Request
@@ -155,6 +156,8 @@ class ClientAuthentication:
         self._clock = clock
         self._trace = trace
         self._throttle = Throttle(stores.attempts, clock, mint)
+        endpoint = settings.assertion_audience is AssertionAudience.TOKEN_ENDPOINT
+        self._ours = (settings.issuer, *((settings.url(TOKEN),) if endpoint else ()))
 
     async def authenticate(self, request: Request, sent: Parameters) -> Client:
         """The client that sends this, or the refusal that fits its way of asking.
@@ -206,7 +209,7 @@ class ClientAuthentication:
         """The client whose key signed this very assertion, which nobody showed before."""
         if client is None or claim.proof is None:
             raise InvalidClient("E-CLIENT-04")
-        subject = assertions.Shown(claim.proof, client, self._settings.issuer, self._clock())
+        subject = assertions.Shown(claim.proof, client, self._ours, self._clock())
         shown, findings = examine(assertions.ASSERTION, subject)
         settle(findings, self._trace)
         name = "\0".join(("client_assertion", client.id, shown.jti))

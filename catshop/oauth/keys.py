@@ -1,34 +1,40 @@
 """The keys with which access tokens are signed, when they are to be JWTs, and how they change.
 
 A new key is published before it signs, and an old one stays published until the last token that it
-signed has expired: whoever verifies reads both, and no token fails because of a rotation. Ed25519,
-because the same claims give the same signature: the text of a token can be written again, its hash
-is what storage keeps, and revocation asks for that hash as it does for an opaque token. In storage
-a private key is sealed (`seals.py`).
-RFC 9068 §2; RFC 7517 §4; RFC 8037 §2, §3.1; docs/why/0011-signed-tokens-are-looked-up.md.
+signed has expired: whoever verifies reads both, and no token fails because of a rotation. With
+either algorithm the same claims give the same signature, with ES256 because its nonce is derived
+(RFC 6979 §3.2): the text of a token can be written again, its hash is what storage keeps, and
+revocation asks for that hash as it does for an opaque token. In storage a private key is sealed
+(`seals.py`). RFC 9068 §2; RFC 7517 §4; docs/why/0011-signed-tokens-are-looked-up.md.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from catshop.kernel import Clock, Secret, Unavailable
 from catshop.oauth import scopes, tokens
 from catshop.oauth.model import AccessToken, Family, SigningKey
 from catshop.oauth.ports import Keys
 from catshop.oauth.seals import Seal
-from catshop.oauth.settings import OAuthSettings, TokenFormat
+from catshop.oauth.settings import OAuthSettings, SigningAlgorithm, TokenFormat
 from catshop.oauth.tokens import Mint, Write
 
 PURPOSE: Final = "catshop.keys"
 """What the sealing key is derived for, so that it is no other purpose's key."""
+
+P256: Final = 32
+"""Octets of a coordinate, and of each half of a signature. RFC 7518 §3.4, §6.2.1."""
 
 TYPE: Final = "at+jwt"
 """RFC 9068 §2.1."""
@@ -48,13 +54,13 @@ class Keyring:
         if self.settings.token_format is TokenFormat.OPAQUE:
             return tokens.opaque
         signing = await self._signing()
-        private = Ed25519PrivateKey.from_private_bytes(self._opened(signing))
-        header = {"alg": "EdDSA", "typ": TYPE, "kid": signing.kid}
+        algorithm = SigningAlgorithm(json.loads(signing.public)["alg"])
+        sign = KINDS[algorithm].signer(self._opened(signing))
+        header = {"alg": algorithm.value, "typ": TYPE, "kid": signing.kid}
 
         def write(_: Secret, token: AccessToken, family: Family) -> Secret:
             body = ".".join((_part(header), _part(claims(self.settings.issuer, token, family))))
-            signature = private.sign(body.encode("ascii"))
-            return Secret(f"{body}.{_base64url(signature)}")
+            return Secret(f"{body}.{_base64url(sign(body.encode('ascii')))}")
 
         return write
 
@@ -67,12 +73,13 @@ class Keyring:
         """Every key that is still published, the newest first."""
         return await self.keys.all(self.clock())
 
-    async def rotate(self) -> SigningKey:
+    async def rotate(self, algorithm: SigningAlgorithm | None = None) -> SigningKey:
         """A new key that signs as soon as whoever verifies can know it; the others end after it."""
-        limits = self.settings.limits
+        limits, wanted = self.settings.limits, algorithm or self.settings.token_algorithm
         if not await self.all():
+            await self.keys.begin(self._make(0, wanted))
             return await self._signing()
-        key = self._make(limits.key_lead_seconds)
+        key = self._make(limits.key_lead_seconds, wanted)
         ends = key.signs_from + timedelta(seconds=limits.access_seconds + limits.key_lead_seconds)
         await self.keys.succeed(key, ends)
         return key
@@ -84,15 +91,14 @@ class Keyring:
             for key in await self.keys.all(now):
                 if key.signs_from <= now:
                     return key
-            await self.keys.begin(self._make(0))
+            await self.keys.begin(self._make(0, self.settings.token_algorithm))
         raise Unavailable("E-KEY-02", "no signing key")
 
-    def _make(self, lead: int) -> SigningKey:
-        private, kid = Ed25519PrivateKey.generate(), tokens.short(self.mint)
+    def _make(self, lead: int, algorithm: SigningAlgorithm) -> SigningKey:
+        (octets, members), kid = KINDS[algorithm].made(), tokens.short(self.mint)
         now = self.clock().replace(microsecond=0)  # what storage rounds up would sign too late
-        x = _base64url(private.public_key().public_bytes_raw())
-        public = {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": kid, "alg": "EdDSA", "use": "sig"}
-        sealed = self._seal().close(private.private_bytes_raw())
+        public = {**members, "kid": kid, "alg": algorithm.value, "use": "sig"}
+        sealed = self._seal().close(octets)
         return SigningKey(kid, json.dumps(public), sealed, now, now + timedelta(seconds=lead))
 
     def _opened(self, key: SigningKey) -> bytes:
@@ -103,6 +109,61 @@ class Keyring:
 
     def _seal(self) -> Seal:
         return Seal(self.settings.secret_key, self.settings.previous_keys, PURPOSE)
+
+
+Sign = Callable[[bytes], bytes]
+"""Makes a signature in the form of JWS. RFC 7515 §5.1."""
+
+Made = tuple[bytes, dict[str, object]]
+"""A private key, and the members of its public half."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of key: how one is made, and how it signs."""
+
+    made: Callable[[], Made]
+    signer: Callable[[bytes], Sign]
+
+
+def _ed25519() -> Made:
+    """RFC 8037 §2."""
+    private = Ed25519PrivateKey.generate()
+    x = _base64url(private.public_key().public_bytes_raw())
+    return private.private_bytes_raw(), {"kty": "OKP", "crv": "Ed25519", "x": x}
+
+
+def _ed25519_signer(octets: bytes) -> Sign:
+    """RFC 8037 §3.1."""
+    return Ed25519PrivateKey.from_private_bytes(octets).sign
+
+
+def _p256() -> Made:
+    """RFC 7518 §6.2.1."""
+    numbers = ec.generate_private_key(ec.SECP256R1()).private_numbers()
+    place = (numbers.public_numbers.x, numbers.public_numbers.y)
+    x, y = (_base64url(number.to_bytes(P256, "big")) for number in place)
+    members: dict[str, object] = {"kty": "EC", "crv": "P-256", "x": x, "y": y}
+    return numbers.private_value.to_bytes(P256, "big"), members
+
+
+def _p256_signer(octets: bytes) -> Sign:
+    """R and S side by side, which cryptography writes as DER. RFC 7518 §3.4; RFC 6979 §3.2."""
+    private = ec.derive_private_key(int.from_bytes(octets, "big"), ec.SECP256R1())
+    how = ec.ECDSA(SHA256(), deterministic_signing=True)
+
+    def sign(text: bytes) -> bytes:
+        pair = decode_dss_signature(private.sign(text, how))
+        return b"".join(number.to_bytes(P256, "big") for number in pair)
+
+    return sign
+
+
+KINDS: Final = {
+    SigningAlgorithm.EDDSA: Kind(_ed25519, _ed25519_signer),
+    SigningAlgorithm.ES256: Kind(_p256, _p256_signer),
+}
+"""What access tokens can be signed with."""
 
 
 def claims(issuer: str, token: AccessToken, family: Family) -> dict[str, object]:

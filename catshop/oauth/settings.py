@@ -38,6 +38,22 @@ class TokenFormat(Enum):
     """Signed claims, which other resource servers can read, too. RFC 9068 §2."""
 
 
+class SigningAlgorithm(Enum):
+    """What a new key signs access tokens with. RFC 7518 §3.4; RFC 8037 §3.1."""
+
+    EDDSA = "EdDSA"
+    ES256 = "ES256"
+
+
+class AssertionAudience(Enum):
+    """How a client may address us in its assertion. RFC 7523 §3."""
+
+    ISSUER = "issuer"
+    """By our issuer, and in no other way."""
+    TOKEN_ENDPOINT = "token_endpoint"  # noqa: S105 - a kind of address
+    """Also by the address of the token endpoint."""
+
+
 class DpopNonce(Enum):
     """Whether a DPoP proof has to carry a nonce of ours. RFC 9449 §8."""
 
@@ -76,6 +92,8 @@ class OAuthSettings:
     upstream: Upstream | None = None
     dpop_nonce: DpopNonce = DpopNonce.OFFERED
     assertion_issuers: tuple[str, ...] = ()
+    token_algorithm: SigningAlgorithm = SigningAlgorithm.EDDSA
+    assertion_audience: AssertionAudience = AssertionAudience.ISSUER
 
     @property
     def base(self) -> str:

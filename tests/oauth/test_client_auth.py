@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -11,8 +12,10 @@ import anyio
 import pytest
 
 from catshop.limits import OAuthLimits
+from catshop.oauth.settings import AssertionAudience, OAuthSettings
 from catshop.protocol.http1.messages import Answer
 from catshop.storage.oauth import stores as stores_on
+from tests.oauth.cases import case
 from tests.oauth.house import ISSUER, VERIFIER, Clock, House, field_of, json_of, request_of
 from tests.oauth.keys import ASSERTION_TYPE, assertion, public_set, shown
 
@@ -259,6 +262,24 @@ async def test_an_assertion_that_says_something_else_is_refused(
     """RFC 7523 §3: T26, T27."""
     signed = assertion(await keyed(house), clock, **claims)
     assert refused(await tried(house, shown(signed)))
+
+
+class TestToTheTokenEndpoint:
+    """Where assertions may be addressed to the token endpoint."""
+
+    @pytest.fixture
+    def settings(self, settings: OAuthSettings) -> OAuthSettings:
+        return replace(settings, assertion_audience=AssertionAudience.TOKEN_ENDPOINT)
+
+    @case("T26", "by a setting the token endpoint is an audience, too; still as one string")
+    async def test_the_token_endpoint_is_an_audience_too(self, house: House, clock: Clock) -> None:
+        """RFC 7523 §3."""
+        client_id = await keyed(house)
+        for audience in (ISSUER, f"{ISSUER}/token"):
+            signed = shown(assertion(client_id, clock, aud=audience))
+            assert (await tried(house, signed)).status == 200
+        for audience in ([f"{ISSUER}/token"], f"{ISSUER}/revoke", "https://other.example/token"):
+            assert refused(await tried(house, shown(assertion(client_id, clock, aud=audience))))
 
 
 @pytest.mark.parametrize("claims", [{"exp": NOW - 29}, {"exp": NOW + 299}, {"nbf": NOW + 29}])

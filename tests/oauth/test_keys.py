@@ -8,18 +8,26 @@ from typing import Any
 
 import anyio
 import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from catshop.kernel import Secret, Unavailable, utc_now
 from catshop.oauth import jwt
 from catshop.oauth.keys import Keyring
-from catshop.oauth.settings import TokenFormat
+from catshop.oauth.settings import OAuthSettings, SigningAlgorithm, TokenFormat
 from tests.oauth.cases import case
 from tests.oauth.house import Clock, House, json_of
+from tests.oauth.keys import base64url
 
 
 @pytest.fixture
 def token_format() -> TokenFormat:
     return TokenFormat.JWT
+
+
+@pytest.fixture(params=list(SigningAlgorithm), ids=lambda kind: str(kind.value))
+def settings(settings: OAuthSettings, request: pytest.FixtureRequest) -> OAuthSettings:
+    """Whatever tokens are signed with, the same holds."""
+    return replace(settings, token_algorithm=SigningAlgorithm(request.param))
 
 
 @pytest.fixture
@@ -44,7 +52,8 @@ async def test_a_token_says_what_it_is_for_to_whoever_has_the_keys(
 ) -> None:
     """RFC 9068 §2.1, §2.2."""
     header = json.loads(jwt._decoded(token.partition(".")[0]))
-    assert header == {"alg": "EdDSA", "typ": "at+jwt", "kid": (await published(house))[0]["kid"]}
+    algorithm, [key] = house.settings.token_algorithm.value, await published(house)
+    assert header == {"alg": algorithm, "typ": "at+jwt", "kid": key["kid"]}
     user = await house.stores.users.by_name("alice")
     assert user is not None
     principal = await house.call(token)
@@ -63,10 +72,12 @@ async def test_a_token_says_what_it_is_for_to_whoever_has_the_keys(
 
 @case("M8", "a published key is the public half, with its name, its algorithm and its use")
 async def test_the_published_keys_are_public(house: House, token: str) -> None:
-    """RFC 7517 §4, §5, §9; RFC 8037 §2, §3.1."""
+    """RFC 7517 §4, §5, §9; RFC 8037 §2, §3.1; RFC 7518 §6.2.1."""
     [key] = await published(house)
     assert not {"d", "p", "q", "dp", "dq", "qi", "k", "oth"} & key.keys()
-    assert (key["kty"], key["crv"], key["alg"], key["use"]) == ("OKP", "Ed25519", "EdDSA", "sig")
+    kinds = {"EdDSA": ("OKP", "Ed25519"), "ES256": ("EC", "P-256")}
+    assert (key["kty"], key["crv"]) == kinds[house.settings.token_algorithm.value]
+    assert (key["alg"], key["use"]) == (house.settings.token_algorithm.value, "sig")
     assert key["kid"]
 
 
@@ -131,6 +142,56 @@ async def test_keys_overlap_when_they_change(house: House, token: str, clock: Cl
     assert [key["kid"] for key in await published(house)] == [new.kid]
     await house.stores.upkeep.sweep(clock())
     assert await house.count("oauth_keys") == 1
+
+
+@case("J9", "keys of two algorithms are published together while one follows the other")
+async def test_the_algorithm_changes_with_a_rotation(
+    house: House, token: str, clock: Clock
+) -> None:
+    """RFC 7515 §5.1; RFC 7518 §3.4; RFC 8037 §3.1; RFC 6979 §3.2."""
+    before = house.settings.token_algorithm
+    [after] = set(SigningAlgorithm) - {before}
+    await house.administration.keyring.rotate(after)
+    assert [key["alg"] for key in await published(house)] == [after.value, before.value]
+    clock.forward(300)
+    await house.user("bob")
+    fresh = (await house.administration.issue_token("bob", frozenset({"read"}), 60))[0].reveal()
+    assert jwt.unverified_header(Secret(fresh))["alg"] == after.value
+    for each in (token, fresh):
+        assert await verified(house, each)
+        assert await house.is_good(each)
+
+
+@case("U6", "a scope that was edited inside the JWT makes it a token that nobody knows")
+async def test_an_edited_scope_is_worth_nothing(house: House, token: str) -> None:
+    """RFC 7515 §5.2; OAuth 2.1 §5.2."""
+    head, body, signature = token.split(".")
+    claims = {**json.loads(jwt._decoded(body)), "scope": "read write admin"}
+    edited = f"{head}.{base64url(json.dumps(claims).encode())}.{signature}"
+    assert not await house.is_good(edited)
+    with pytest.raises(jwt.BadToken):
+        await verified(house, edited)
+
+
+@case("J20", "a signature with zeros, in DER, or beyond the order of the curve verifies nothing")
+@pytest.mark.parametrize("broken", ["zeros", "der", "beyond", "short"])
+async def test_a_signature_is_one_and_in_the_form_of_jws(
+    house: House, token: str, broken: str
+) -> None:
+    """RFC 7518 §3.4; RFC 8037 §3.1."""
+    head, body, signature = token.split(".")
+    octets = jwt._decoded(signature)
+    half = int.from_bytes(octets[:32], "big"), int.from_bytes(octets[32:], "big")
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    beyond = octets[:32] + ((half[1] + order) % 2**256).to_bytes(32, "big")
+    wrong = {
+        "zeros": bytes(64),
+        "der": encode_dss_signature(*half),
+        "beyond": beyond,
+        "short": octets[:63],
+    }[broken]
+    with pytest.raises(jwt.BadToken):
+        await verified(house, f"{head}.{body}.{base64url(wrong)}")
 
 
 async def test_of_many_who_begin_together_one_makes_the_first_key(house: House) -> None:
