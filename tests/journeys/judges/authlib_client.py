@@ -15,10 +15,14 @@ import httpx
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import OAuth2Client
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
 CALLBACK: Final = "http://127.0.0.1:47111/callback"
-KEYS: Final = {"ES256": lambda: ECKey.generate_key("P-256"), "RS256": RSAKey.generate_key}
+KEYS: Final = {
+    "ES256": lambda: ECKey.generate_key("P-256"),
+    "Ed25519": lambda: OKPKey.generate_key("Ed25519"),
+    "RS256": RSAKey.generate_key,
+}
 
 
 class Brief(PrivateKeyJWT):

@@ -49,6 +49,7 @@ CONFIDENTIAL: Final = [
     "client_secret_basic",
     "client_secret_post",
     "private_key_jwt:ES256",
+    "private_key_jwt:Ed25519",
     "private_key_jwt:RS256",
 ]
 
@@ -65,8 +66,8 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 def strict_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """One that takes no DPoP proof without a nonce of its own."""
-    env = {"CATSHOP_DPOP_NONCE": "true"}
+    """One that signs its tokens, and takes no DPoP proof without a nonce of its own."""
+    env = {"CATSHOP_DPOP_NONCE": "true", "CATSHOP_TOKEN_FORMAT": "jwt"}
     with serving(tmp_path_factory.mktemp("strict"), env=env) as running:
         yield running
 
@@ -179,3 +180,10 @@ async def test_a_judge_binds_its_tokens_to_a_key(shop: Serving, judge: Judge, me
 async def test_a_judge_takes_up_the_nonce(strict_shop: Serving, judge: Judge) -> None:
     """RFC 9449 §8, §9: at the token endpoint and at the resource."""
     assert await seen_by(judge, "dpop", strict_shop) == BOUND
+
+
+@case("M8", "a strict reader verifies our tokens with the keys that we publish")
+async def test_a_judge_verifies_a_signed_token(strict_shop: Serving) -> None:
+    """RFC 9068 §4: it knows the issuer, and finds everything else."""
+    seen = await seen_by((NODE, "oauth4webapi.mjs"), "signed", strict_shop)
+    assert seen == {"issuer": strict_shop.url, "own": True, "scope": ALL}

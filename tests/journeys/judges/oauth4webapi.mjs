@@ -158,4 +158,18 @@ await run({
       stolen: await stolen(url, token),
     };
   },
+
+  // As a resource server would that knows nothing but the issuer: a token that is signed.
+  async signed(issuer) {
+    const who = await registered(issuer, 'none', CODE);
+    const { access_token } = await tokens(who);
+    const url = new URL('/mcp', issuer);
+    const headers = { authorization: `Bearer ${access_token}` };
+    const request = new Request(url, { method: 'POST', headers });
+    const claims = await oauth.validateJwtAccessToken(who[0], request, url.href, {
+      ...insecure,
+      signingAlgorithms: ['EdDSA'],
+    });
+    return { issuer: claims.iss, own: claims.client_id === who[1].client_id, scope: claims.scope };
+  },
 });
