@@ -305,6 +305,7 @@ class TestThrottle:
             assert (await visitor.sign_in(page)).status == 303
 
 
+@case("L6", "so many sign-ins are computed at once, so many wait, and the rest are told 503")
 async def test_more_sign_ins_than_the_queue_takes_are_told_to_wait() -> None:
     """RFC 9110 §15.6.4, RFC 9106 §4: L6."""
     passwords = Passwords(OAuthLimits(hashing_threads=1, hashing_queue=2))

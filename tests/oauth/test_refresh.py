@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import pytest
 
 from catshop.kernel import Secret
+from catshop.oauth.grants import decide_refresh
+from catshop.oauth.parameters import RefreshGrant
+from catshop.oauth.ports import Decision, FoundRefresh, Issue
+from catshop.oauth.tokens import Lifetimes, Minted, family_id_of
+from catshop.storage.database import Row, Statements, Value
+from catshop.storage.oauth import stores as stores_on
+from tests.oauth.cases import case
 from tests.oauth.house import ISSUER, PASSWORD, Clock, House, json_of
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -25,6 +37,7 @@ async def live(house: House) -> int:
     return len(rows)
 
 
+@case("F1", "a new pair with the same scope, and the old one is over")
 async def test_a_refresh_gives_a_new_pair_and_ends_the_old_one(
     house: House, client_id: str, clock: Clock
 ) -> None:
@@ -42,6 +55,7 @@ async def test_a_refresh_gives_a_new_pair_and_ends_the_old_one(
     assert await live(house) == 1
 
 
+@case("F2", "reuse is invalid_grant and ends the family with its access tokens")
 async def test_a_reused_token_ends_the_family(house: House, client_id: str, clock: Clock) -> None:
     """RFC 9700 §4.14.2; OAuth 2.1 §4.3.3: F2."""
     first = await house.tokens(client_id)
@@ -55,6 +69,7 @@ async def test_a_reused_token_ends_the_family(house: House, client_id: str, cloc
     assert json_of(answer)["error"] == "invalid_grant"
 
 
+@case("F3", "a lost answer is given again once within 30 s; one refresh token lives")
 async def test_a_lost_answer_is_given_again_once(
     house: House, client_id: str, clock: Clock
 ) -> None:
@@ -75,6 +90,7 @@ async def test_a_lost_answer_is_given_again_once(
     assert not await house.is_good(again["access_token"]), "the third time it is a theft"
 
 
+@case("F3", "the lost answer is worth nothing when it turns up: the family ends")
 async def test_a_lost_answer_that_turns_up_is_a_theft(
     house: House, client_id: str, clock: Clock
 ) -> None:
@@ -90,6 +106,7 @@ async def test_a_lost_answer_that_turns_up_is_a_theft(
     assert not await house.is_good(again["access_token"])
 
 
+@case("F3", "no grace once the successor was used")
 async def test_no_grace_once_the_successor_was_used(
     house: House, client_id: str, clock: Clock
 ) -> None:
@@ -124,6 +141,7 @@ class Ticking(Clock):
         return self.now
 
 
+@case("F8", "of 50 refreshes at once one gets tokens, and they stay good")
 @pytest.mark.parametrize("kind", [Clock, Ticking], ids=["at one moment", "one after another"])
 async def test_of_fifty_refreshes_at_once_one_succeeds_and_nothing_is_lost(
     house: House, client_id: str, kind: type[Clock]
@@ -167,9 +185,21 @@ async def test_a_moment_after_a_rotation_the_old_token_is_worth_nothing_and_harm
 @pytest.mark.parametrize(
     ("sent", "error"),
     [
-        pytest.param({"scope": "read write admin"}, "invalid_scope", id="F5-unknown"),
-        pytest.param({"resource": "https://evil.example/mcp"}, "invalid_target", id="F10"),
-        pytest.param({"scope": "read,write"}, "invalid_scope", id="F5-comma"),
+        pytest.param(
+            {"scope": "read write admin"},
+            "invalid_scope",
+            marks=case("F5", "an unknown scope is invalid_scope, and nothing rotates"),
+            id="unknown",
+        ),
+        pytest.param(
+            {"resource": "https://evil.example/mcp"},
+            "invalid_target",
+            marks=case(
+                "F10", "a resource that was not granted is invalid_target, and nothing rotates"
+            ),
+            id="resource",
+        ),
+        pytest.param({"scope": "read,write"}, "invalid_scope", id="comma"),
     ],
 )
 async def test_a_refused_refresh_rotates_nothing(
@@ -182,6 +212,7 @@ async def test_a_refused_refresh_rotates_nothing(
     assert (await house.refresh(client_id, granted["refresh_token"])).status == 200
 
 
+@case("F5", "a scope may shrink and come back, and never grow")
 async def test_a_scope_may_shrink_and_come_back_but_never_grow(
     house: House, client_id: str, clock: Clock
 ) -> None:
@@ -199,6 +230,7 @@ async def test_a_scope_may_shrink_and_come_back_but_never_grow(
     assert json_of(answer)["error"] == "invalid_scope"
 
 
+@case("F6", "a token that is idle too long is invalid_grant")
 async def test_an_idle_token_expires(house: House, client_id: str, clock: Clock) -> None:
     """OAuth 2.1 §4.3.3: F6."""
     granted = await house.tokens(client_id)
@@ -208,6 +240,7 @@ async def test_an_idle_token_expires(house: House, client_id: str, clock: Clock)
     assert "E-REF-04" in json_of(answer)["error_description"]
 
 
+@case("F6", "a family ends however often it is refreshed")
 async def test_a_family_ends_however_often_it_is_refreshed(
     house: House, client_id: str, clock: Clock
 ) -> None:
@@ -241,6 +274,7 @@ async def test_what_is_no_refresh_token_is_refused(
     assert error == ("invalid_grant" if token else "invalid_request")
 
 
+@case("F7", "a refresh token is no bearer token, an access token refreshes nothing")
 async def test_tokens_are_not_interchangeable(house: House, client_id: str) -> None:
     """OAuth 2.1 §1.3.2, §1.4: F7."""
     granted = await house.tokens(client_id)
@@ -249,6 +283,7 @@ async def test_tokens_are_not_interchangeable(house: House, client_id: str) -> N
     assert json_of(answer)["error"] == "invalid_grant"
 
 
+@case("F9", "a changed password ends every grant")
 async def test_a_changed_password_ends_every_grant(house: House, client_id: str) -> None:
     """OAuth 2.1 §4.3.3: F9."""
     granted = await house.tokens(client_id)
@@ -259,6 +294,7 @@ async def test_a_changed_password_ends_every_grant(house: House, client_id: str)
     assert json_of(answer)["error"] == "invalid_grant"
 
 
+@case("F9", "a closed account ends every grant")
 async def test_a_closed_account_ends_every_grant(house: House, client_id: str) -> None:
     """OAuth 2.1 §4.3.3: F9. A token that was taken a moment ago is refused at once."""
     granted = await house.tokens(client_id)
@@ -272,6 +308,7 @@ async def test_a_closed_account_ends_every_grant(house: House, client_id: str) -
     assert json_of(answer)["error"] == "invalid_grant"
 
 
+@case("F9", "a client that is gone is invalid_client")
 async def test_a_forgotten_client_has_to_register_again(house: House, client_id: str) -> None:
     """OAuth 2.1 §3.2.1: F9."""
     granted = await house.tokens(client_id)
@@ -297,3 +334,71 @@ async def test_the_first_token_of_a_long_chain_still_ends_the_family(
     answer = await house.refresh(client_id, first["refresh_token"])
     assert json_of(answer)["error"] == "invalid_grant"
     assert not await house.is_good(newest["access_token"])
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A `Database` inside one transaction of another: no commit between, and so no waiting."""
+
+    statements: Statements
+
+    async def one(self, sql: str, *values: Value) -> Row | None:
+        return self.statements.one(sql, *values)
+
+    async def all(self, sql: str, *values: Value) -> list[Row]:
+        return self.statements.all(sql, *values)
+
+    async def write(self, work: Callable[[Statements], T]) -> T:
+        return work(self.statements)
+
+    async def close(self) -> None:
+        """There is nothing to give back."""
+
+
+def outcome(work: Coroutine[Any, Any, T]) -> T:
+    """What comes of work that never waits."""
+    try:
+        work.send(None)
+    except StopIteration as ended:
+        value: T = ended.value
+        return value
+    raise AssertionError("it waits")
+
+
+@case("F12", "after 10,000 rotations the table is short, and reuse of the first ends the family")
+async def test_after_ten_thousand_rotations_the_first_token_still_ends_the_family(
+    house: House, client_id: str, clock: Clock
+) -> None:
+    """RFC 9700 §4.14.2."""
+    first = await house.tokens(client_id)
+    family_id = family_id_of(Secret(first["refresh_token"])) or ""
+    client = await house.stores.clients.find(client_id)
+    assert client is not None
+
+    def rotations(statements: Statements) -> str:
+        stores = stores_on(Within(statements))
+        shown = Secret(first["refresh_token"])
+        for number in range(10_000):
+            clock.forward(10)
+            minted = Minted.of(family_id, lambda: secrets.token_urlsafe(32))
+            asked, now = RefreshGrant(shown, None, ()), clock()
+            issuing = (minted, Lifetimes(now, house.settings.limits))
+
+            def decide(found: FoundRefresh) -> Decision:
+                return decide_refresh(found, asked, client, now, issuing)  # noqa: B023 - used at once
+
+            decision = outcome(stores.grants.rotate(shown.digest(), family_id, decide))
+            assert isinstance(decision, Issue)
+            shown = minted.refresh
+            if number % 100 == 0:
+                outcome(stores.upkeep.sweep(now))
+        return shown.reveal()
+
+    newest = await house.database.write(rotations)
+    assert await house.count("oauth_refresh_tokens") < 500
+    assert await house.count("oauth_access_tokens") == 1
+    granted = json_of(await house.refresh(client_id, newest))
+    assert await house.is_good(granted["access_token"])
+    answer = await house.refresh(client_id, first["refresh_token"])
+    assert json_of(answer)["error"] == "invalid_grant"
+    assert not await house.is_good(granted["access_token"])

@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from catshop.oauth.settings import TokenFormat
+from tests.oauth.cases import case
 from tests.oauth.house import House, field_of, json_of
 
 
@@ -24,6 +25,7 @@ async def client_id(house: House) -> str:
     return await house.client()
 
 
+@case("V6", "its access tokens are 401 on the next request, and open streams of it may not go on")
 async def test_a_refresh_token_takes_its_family_along_at_once(house: House, client_id: str) -> None:
     """RFC 7009 §2.1: V6."""
     granted = await house.tokens(client_id)
@@ -39,6 +41,7 @@ async def test_a_refresh_token_takes_its_family_along_at_once(house: House, clie
     assert json_of(refreshed)["error"] == "invalid_grant"
 
 
+@case("V7", "that access token is dead, its refresh token lives")
 async def test_an_access_token_goes_alone(house: House, client_id: str) -> None:
     """RFC 7009 §2.1: V7."""
     granted = await house.tokens(client_id)
@@ -49,6 +52,7 @@ async def test_an_access_token_goes_alone(house: House, client_id: str) -> None:
     assert (await house.refresh(client_id, granted["refresh_token"])).status == 200
 
 
+@case("V4", "a wrong or unknown hint changes nothing: the token is revoked")
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token", "nonsense"])
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
 async def test_a_hint_is_only_a_hint(house: House, client_id: str, kind: str, hint: str) -> None:
@@ -59,6 +63,7 @@ async def test_a_hint_is_only_a_hint(house: House, client_id: str, kind: str, hi
     assert not await house.is_good(granted["access_token"])
 
 
+@case("V2", "what is unknown or malformed is 200, with nothing in it")
 @pytest.mark.parametrize("token", ["unknown", "cat_at_x", "cat_rt_" + "x" * 22 + "." + "y" * 43])
 async def test_what_is_not_there_is_revoked_already(
     house: House, client_id: str, token: str
@@ -79,10 +84,34 @@ async def test_a_token_of_another_client_stays(house: House, client_id: str) -> 
 @pytest.mark.parametrize(
     ("sent", "status", "error"),
     [
-        pytest.param({"token": "x"}, 401, "invalid_client", id="V1-nobody"),
-        pytest.param({"token": "x", "client_id": "cat_x"}, 401, "invalid_client", id="V1-unknown"),
-        pytest.param({"client_id": ""}, 400, "invalid_request", id="V5-no-token"),
-        pytest.param({"client_id": "", "token": ["x", "y"]}, 400, "invalid_request", id="V5-twice"),
+        pytest.param(
+            {"token": "x"},
+            401,
+            "invalid_client",
+            marks=case("V1", "without client authentication invalid_client"),
+            id="nobody",
+        ),
+        pytest.param(
+            {"token": "x", "client_id": "cat_x"},
+            401,
+            "invalid_client",
+            marks=case("V1", "without client authentication invalid_client"),
+            id="unknown",
+        ),
+        pytest.param(
+            {"client_id": ""},
+            400,
+            "invalid_request",
+            marks=case("V5", "no token, or two, is invalid_request"),
+            id="no-token",
+        ),
+        pytest.param(
+            {"client_id": "", "token": ["x", "y"]},
+            400,
+            "invalid_request",
+            marks=case("V5", "no token, or two, is invalid_request"),
+            id="twice",
+        ),
     ],
 )
 async def test_a_request_that_names_nobody_or_nothing_is_refused(
@@ -94,8 +123,12 @@ async def test_a_request_that_names_nobody_or_nothing_is_refused(
     assert (answer.status, json_of(answer)["error"]) == (status, error)
 
 
-async def test_fifty_revocations_at_once_are_one(house: House, client_id: str) -> None:
-    """RFC 7009 §2.2: V9."""
+@case("V9", "50 revocations at once are all told 200, and are one line of the audit")
+async def test_fifty_revocations_at_once_are_one(
+    house: House, client_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """RFC 7009 §2.2."""
+    caplog.set_level("INFO", "catshop.audit")
     granted = await house.tokens(client_id)
     form = {"client_id": client_id, "token": granted["refresh_token"]}
     found: list[int] = []
@@ -108,3 +141,5 @@ async def test_fifty_revocations_at_once_are_one(house: House, client_id: str) -
             tasks.start_soon(revoke)
     assert found == [200] * 50
     assert not await house.is_good(granted["access_token"])
+    audit = [line.getMessage() for line in caplog.records if line.name == "catshop.audit"]
+    assert len([line for line in audit if line.startswith("revoked")]) == 1, audit

@@ -90,15 +90,71 @@ async def test_a_parameter_that_comes_twice_is_refused_by_name(
         pytest.param({"code": None}, "invalid_request", id="no-code"),
         pytest.param({"code": "cat_ac_unknown"}, "invalid_grant", id="T13-unknown"),
         pytest.param({"code": "x"}, "invalid_grant", id="T13-short"),
-        pytest.param({"code_verifier": None}, "invalid_grant", id="T17-missing"),
-        pytest.param({"code_verifier": "a" * 42}, "invalid_grant", id="T17-42"),
-        pytest.param({"code_verifier": "a" * 129}, "invalid_grant", id="T17-129"),
-        pytest.param({"code_verifier": "a" * 42 + "/"}, "invalid_grant", id="T17-charset"),
-        pytest.param({"code_verifier": "a" * 43}, "invalid_grant", id="T16-wrong"),
-        pytest.param({"redirect_uri": "http://127.0.0.1:1/callback"}, "invalid_grant", id="T22"),
-        pytest.param({"resource": "https://evil.example/mcp"}, "invalid_target", id="T23-other"),
         pytest.param(
-            {"resource": [f"{ISSUER}/mcp", "https://evil.example/"]}, "invalid_target", id="T23-two"
+            {"code_verifier": None},
+            "invalid_grant",
+            marks=case(
+                "T17",
+                "a missing or malformed code_verifier is invalid_grant and burns no code",
+            ),
+            id="missing",
+        ),
+        pytest.param(
+            {"code_verifier": "a" * 42},
+            "invalid_grant",
+            marks=case(
+                "T17",
+                "a missing or malformed code_verifier is invalid_grant and burns no code",
+            ),
+            id="42",
+        ),
+        pytest.param(
+            {"code_verifier": "a" * 129},
+            "invalid_grant",
+            marks=case(
+                "T17",
+                "a missing or malformed code_verifier is invalid_grant and burns no code",
+            ),
+            id="129",
+        ),
+        pytest.param(
+            {"code_verifier": "a" * 42 + "/"},
+            "invalid_grant",
+            marks=case(
+                "T17",
+                "a missing or malformed code_verifier is invalid_grant and burns no code",
+            ),
+            id="charset",
+        ),
+        pytest.param(
+            {"code_verifier": "a" * 43},
+            "invalid_grant",
+            marks=case(
+                "T16", "a wrong code_verifier is invalid_grant, and the right one still works"
+            ),
+            id="wrong",
+        ),
+        pytest.param(
+            {"redirect_uri": "http://127.0.0.1:1/callback"},
+            "invalid_grant",
+            marks=case("T22", "another redirect_uri is invalid_grant"),
+            id="other",
+        ),
+        pytest.param(
+            {"resource": "https://evil.example/mcp"},
+            "invalid_target",
+            marks=case(
+                "T23", "a resource that was not granted is invalid_target, and nothing changes"
+            ),
+            id="other",
+        ),
+        pytest.param(
+            {"resource": [f"{ISSUER}/mcp", "https://evil.example/"]},
+            "invalid_target",
+            marks=case(
+                "T23", "a resource that was not granted is invalid_target, and nothing changes"
+            ),
+            id="two",
         ),
     ],
 )
@@ -159,6 +215,7 @@ async def test_a_megabyte_is_not_read(house: House, client_id: str) -> None:
     assert (await house.redeem(client_id, "x" * 1_000_000)).status == 413
 
 
+@case("T14", "a code is good for its time and no second longer; the row stays, as expired")
 async def test_a_code_expires_and_is_kept_to_be_known(
     house: House, client_id: str, clock: Clock
 ) -> None:
@@ -180,6 +237,7 @@ async def test_a_code_is_good_to_its_last_second(
     assert (await house.redeem(client_id, code)).status == 200
 
 
+@case("T15", "a code of another client is invalid_grant, and its owner can still redeem it")
 async def test_a_code_of_another_client_stays_its_owners(house: House, client_id: str) -> None:
     """OAuth 2.1 §4.1.3: T15."""
     code = await house.code(client_id)
@@ -188,6 +246,7 @@ async def test_a_code_of_another_client_stays_its_owners(house: House, client_id
     assert (await house.redeem(client_id, code)).status == 200
 
 
+@case("T16", "a wrong code_verifier burns no code, five of them do")
 async def test_five_wrong_verifiers_and_the_code_is_spent(house: House, client_id: str) -> None:
     """RFC 7636 §4.6: T16."""
     code = await house.code(client_id)
@@ -202,6 +261,7 @@ async def test_five_wrong_verifiers_and_the_code_is_spent(house: House, client_i
     assert "E-TOKEN-13" in json_of(answer)["error_description"]
 
 
+@case("T19", "a second valid request ends every token of the code, at once")
 async def test_a_replayed_code_ends_everything_that_it_brought(
     house: House, client_id: str, clock: Clock
 ) -> None:
@@ -218,6 +278,7 @@ async def test_a_replayed_code_ends_everything_that_it_brought(
     assert json_of(refreshed)["error"] == "invalid_grant"
 
 
+@case("T19", "also after the code has expired")
 async def test_a_replay_is_known_after_the_code_has_expired(
     house: House, client_id: str, clock: Clock
 ) -> None:
@@ -239,6 +300,7 @@ async def test_a_replay_without_the_verifier_ends_nothing(house: House, client_i
     assert await house.is_good(granted["access_token"])
 
 
+@case("T21", "of 100 redemptions at once one gets tokens, and there is one grant")
 async def test_of_a_hundred_redemptions_at_once_one_succeeds(house: House, client_id: str) -> None:
     """RFC 6749 §4.1.2: T21."""
     code = await house.code(client_id)
@@ -255,6 +317,8 @@ async def test_of_a_hundred_redemptions_at_once_one_succeeds(house: House, clien
     assert await house.count("oauth_families") == 1
 
 
+@case("T24", "no-store, type, lifetime and scope, for this resource")
+@case("T22", "a redirect_uri may be left out")
 @pytest.mark.parametrize("sent", [{}, {"redirect_uri": CALLBACK}, {"resource": f"{ISSUER}/mcp/"}])
 async def test_success_says_what_was_granted_and_nobody_stores_it(
     house: House, client_id: str, sent: dict[str, str]
@@ -272,6 +336,7 @@ async def test_success_says_what_was_granted_and_nobody_stores_it(
     assert (await house.call(granted["access_token"])).audience == f"{ISSUER}/mcp"
 
 
+@case("F13", "every table is free of codes, tokens and verifiers")
 async def test_no_secret_stands_in_the_database(house: House, client_id: str) -> None:
     """OAuth 2.1 §7.1.3: F13."""
     code = await house.code(client_id)
