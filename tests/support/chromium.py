@@ -38,6 +38,9 @@ QUIET: Final = (
 )
 """It asks nobody but the shop for anything."""
 
+PARTS: Final = {"stylesheet", "image", "script", "font"}
+"""What a page asks for by itself, and must get."""
+
 PATIENCE: Final = 10_000
 """Milliseconds for whatever a page is to do."""
 
@@ -74,7 +77,7 @@ class Chromium:
             self.complaints.append(f"{said.type}: {said.text}")
 
     def _response(self, response: Response) -> None:
-        if response.status >= 400 and response.request.resource_type != "document":
+        if response.status >= 400 and response.request.resource_type in PARTS:
             self.complaints.append(f"{response.status}: {response.url}")
 
     async def _dialog(self, dialog: Dialog) -> None:

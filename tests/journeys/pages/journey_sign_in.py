@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -12,10 +13,14 @@ import pytest
 from playwright.async_api import Page
 
 from tests.oauth.cases import case
-from tests.support.chromium import Chromium
-from tests.support.shop import Open
+from tests.support.chromium import ROOT, Chromium
+from tests.support.shop import Open, open_shop
 from tests.support.terminal import PASSWORD
 from tests.support.visits import allow, client_of, native, sign_in, sign_up
+
+HERE: Final = Path(__file__).parent
+OAUTH4WEBAPI: Final = ROOT / "conformance/node_modules/oauth4webapi/build/index.js"
+APP: Final = "(await import('/app.mjs'))"
 
 CUSTOM: Final = "com.example.app:/cb"
 HOSTILE: Final = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -157,3 +162,22 @@ async def test_no_page_can_read_the_cookie(shop: Open, browser: Chromium) -> Non
         assert kept == ("/", True, "Lax")
         assert before["value"] != after["value"]
         assert await page.evaluate("document.cookie") == ""
+
+
+@case("P15", "a page of another origin reads the challenge and the nonce, and is a DPoP client")
+@case("M7", "a page of another origin reads the documents")
+async def test_a_page_of_another_origin_is_a_client(tmp_path: Path, browser: Chromium) -> None:
+    """RFC 9449 §8.2, §9; Fetch §3.3: it takes up the nonces of both ends, which it has to read."""
+    async with open_shop(tmp_path, dpop_nonce=True) as shop, native() as program:
+        page = await browser.page()
+        home = program.callback.removesuffix("/callback")
+        await page.route(f"{home}/app.mjs", lambda route: route.fulfill(path=HERE / "app.mjs"))
+        await page.route(f"{home}/oauth4webapi.js", lambda route: route.fulfill(path=OAUTH4WEBAPI))
+        await page.goto(home)
+        about = [shop.url, program.callback]
+        await page.goto(await page.evaluate(f"async about => {APP}.begin(...about)", about))
+        await sign_up(page)
+        await allow(page)
+        await program.answer()
+        seen = await page.evaluate(f"async about => {APP}.finish(...about)", about)
+        assert seen == {"type": "dpop", "asked": 2, "status": 400}
