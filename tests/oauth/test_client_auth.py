@@ -85,8 +85,10 @@ async def test_an_id_alone_is_no_proof_of_a_client_that_has_one(house: House, cl
     assert refused(await tried(house, {"client_id": client_id}))
 
 
+@case("T7", "an unknown client is told how to prove itself if it tried Basic, and nothing more")
+@case("T8", "a wrong secret is answered with the same octets as an unknown client")
 async def test_an_unknown_client_and_a_wrong_secret_get_the_same_answer(house: House) -> None:
-    """OAuth 2.1 §3.2.4: T7, T8. A Basic attempt is told the scheme; a body is not."""
+    """OAuth 2.1 §3.2.4. A Basic attempt is told the scheme; a body is not."""
     by_basic, _ = await registered(house, "client_secret_basic")
     by_post, _ = await registered(house, "client_secret_post")
     wrong = await tried(house, {}, authorization=basic(by_basic, "x"))
@@ -109,8 +111,9 @@ async def test_an_unknown_client_and_a_wrong_secret_get_the_same_answer(house: H
     assert field_of(wrong, "www-authenticate") is None
 
 
+@case("T9", "a client proves itself in one way at a time")
 async def test_two_methods_at_once_are_refused(house: House, clock: Clock) -> None:
-    """OAuth 2.1 §2.4: T9."""
+    """OAuth 2.1 §2.4."""
     client_id, secret = await registered(house, "client_secret_basic")
     header = basic(client_id, secret)
     both = await tried(house, {"client_secret": secret}, authorization=header)
@@ -131,10 +134,11 @@ async def test_two_methods_at_once_are_refused(house: House, clock: Clock) -> No
         pytest.param("private_key_jwt", "client_secret_post", id="T10-assertion-by-post"),
     ],
 )
+@case("T10", "a proof of another kind than the registered one is none")
 async def test_a_client_proves_itself_as_it_registered(
     house: House, clock: Clock, registered_as: str, used: str
 ) -> None:
-    """OAuth 2.1 §2.4: T10."""
+    """OAuth 2.1 §2.4."""
     client_id, secret = await registered(house, registered_as, jwks=public_set("ec"))
     fields, form = {}, {"client_id": client_id}
     match used:
@@ -147,8 +151,9 @@ async def test_a_client_proves_itself_as_it_registered(
     assert refused(await tried(house, form, **fields))
 
 
+@case("T11", "a request is of one client: the id in the proof and the one in the form agree")
 async def test_a_request_that_names_two_clients_is_refused(house: House, clock: Clock) -> None:
-    """RFC 6749 §2.3.1; RFC 7521 §4.2: T11."""
+    """RFC 6749 §2.3.1; RFC 7521 §4.2."""
     client_id, secret = await registered(house, "client_secret_basic")
     other = {"client_id": await house.client()}
     answer = await tried(house, other, authorization=basic(client_id, secret))
@@ -173,10 +178,11 @@ async def test_a_request_that_names_two_clients_is_refused(house: House, clock: 
         pytest.param("", id="T12-nothing"),
     ],
 )
+@case("T12", "a Basic field that cannot be read is no proof, and no fault of ours")
 async def test_an_authorization_field_that_cannot_be_read_is_no_proof(
     house: House, field: str
 ) -> None:
-    """RFC 6749 §2.3.1; RFC 7617 §2.1: T12."""
+    """RFC 6749 §2.3.1; RFC 7617 §2.1."""
     answer = await tried(house, {}, authorization=field)
     assert refused(answer)
     assert (field_of(answer, "www-authenticate") or "").startswith("Basic ")
@@ -197,8 +203,9 @@ class TestThreeFailures:
     def limits(self) -> OAuthLimits:
         return OAuthLimits(client_failures=3)
 
+    @case("T8", "after too many wrong secrets even the right one waits")
     async def test_more_wait_and_other_addresses_do_not(self, house: House, clock: Clock) -> None:
-        """OAuth 2.1 §7.7: T8."""
+        """OAuth 2.1 §7.7."""
         client_id, secret = await registered(house, "client_secret_post")
         good = {"client_id": client_id, "client_secret": secret}
         for _ in range(3):
@@ -256,10 +263,11 @@ NOW = Clock()().timestamp()
         pytest.param({"jti": "x" * 257}, id="T27-long-jti"),
     ],
 )
+@case("T27", "an assertion is by the client, about itself, for a few minutes, and has an id")
 async def test_an_assertion_that_says_something_else_is_refused(
     house: House, clock: Clock, claims: dict[str, Any]
 ) -> None:
-    """RFC 7523 §3: T26, T27."""
+    """RFC 7523 §3."""
     signed = assertion(await keyed(house), clock, **claims)
     assert refused(await tried(house, shown(signed)))
 
@@ -291,8 +299,9 @@ async def test_clocks_may_differ_by_half_a_minute(
     assert (await tried(house, shown(signed))).status == 200
 
 
+@case("T27", "the subject of an assertion is the client that is named")
 async def test_the_subject_is_the_client_that_is_named(house: House, clock: Clock) -> None:
-    """RFC 7523 §3: T27."""
+    """RFC 7523 §3."""
     signed = assertion(await keyed(house), clock, sub=None)
     assert refused(await tried(house, shown(signed)))
     client_id = await keyed(house)
@@ -309,19 +318,21 @@ async def test_the_subject_is_the_client_that_is_named(house: House, clock: Cloc
         pytest.param("rsa", {}, id="T29-other-algorithm"),
     ],
 )
+@case("T29", "an assertion is signed with the key of the client that it names")
 async def test_a_signature_of_another_key_is_refused(
     house: House, clock: Clock, kind: str, header: dict[str, Any]
 ) -> None:
-    """RFC 8725 §3.1; RFC 7515 §4.1.11: T29."""
+    """RFC 8725 §3.1; RFC 7515 §4.1.11."""
     signed = assertion(await keyed(house), clock, kind, header)
     assert refused(await tried(house, shown(signed)))
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "", "HS256", None, 7])
+@case("T29", "an assertion does not choose the algorithm by which it is verified")
 async def test_an_algorithm_is_never_taken_from_the_token(
     house: House, clock: Clock, algorithm: object
 ) -> None:
-    """RFC 8725 §3.1: T29."""
+    """RFC 8725 §3.1."""
     client_id = await keyed(house)
     head, payload, signature = assertion(client_id, clock).split(".")
     told = json.loads(base64.urlsafe_b64decode(head + "=="))
@@ -367,10 +378,11 @@ async def test_without_a_kid_the_only_key_is_meant_and_of_two_none(
         pytest.param({"client_assertion": 3}, id="T30-three"),
     ],
 )
+@case("T30", "an assertion comes once, with its type, and both are there")
 async def test_an_assertion_comes_once_with_its_type(
     house: House, clock: Clock, change: dict[str, Any]
 ) -> None:
-    """RFC 7521 §4.2, §4.2.1: T30."""
+    """RFC 7521 §4.2, §4.2.1."""
     client_id = await keyed(house)
     sent: dict[str, Any] = {**shown(assertion(client_id, clock)), **change}
     if sent["client_assertion"] == 3:

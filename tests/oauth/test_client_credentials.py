@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from catshop.protocol.http1.messages import Answer
+from tests.oauth.cases import case
 from tests.oauth.house import ISSUER, Clock, House, field_of, json_of
 from tests.oauth.keys import assertion, public_set, shown
 
@@ -26,6 +27,7 @@ async def asked(house: House, by: Credentials, **more: Any) -> Answer:
     return await house.post("/token", {"grant_type": "client_credentials", **by, **more})
 
 
+@case("T25", "a token for a client itself comes without a refresh token")
 async def test_a_client_gets_a_token_for_itself_and_nothing_to_renew_it(
     house: House, clock: Clock
 ) -> None:
@@ -74,6 +76,7 @@ async def test_without_a_wish_the_least_is_granted(house: House) -> None:
         pytest.param({}, {"scope": ["read", "write"]}, "invalid_request", id="T4"),
     ],
 )
+@case("T25", "a client gets for itself what it registered for, and no more")
 async def test_nothing_is_granted_beyond_the_registration(
     house: House, metadata: dict[str, Any], sent: dict[str, Any], error: str
 ) -> None:
@@ -83,6 +86,7 @@ async def test_nothing_is_granted_beyond_the_registration(
     assert await house.count("oauth_families") == 0
 
 
+@case("T25", "a client without a proof has nothing of its own to ask for")
 async def test_a_public_client_has_nothing_to_ask_for(house: House) -> None:
     """OAuth 2.1 §4.2: T25."""
     answer = await asked(house, {"client_id": await house.client()})

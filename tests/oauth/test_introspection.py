@@ -78,6 +78,7 @@ async def test_a_client_may_ask_after_its_own_token(house: House) -> None:
     assert told["active"] is True
 
 
+@case("I1", "whoever asks after a token proves who it is")
 async def test_nobody_asks_without_proving_who_it_is(house: House, server: Credentials) -> None:
     """RFC 7662 §2.1, §2.3: I1."""
     token = (await house.tokens(await house.client()))["access_token"]
@@ -136,6 +137,7 @@ async def test_a_refresh_token_is_shown_to_no_resource_server(
     assert is_inactive(await asked(house, server, granted["refresh_token"]))
 
 
+@case("I6", "the question is posted, with one token, and nothing in the address")
 async def test_the_question_is_posted_with_one_token(house: House, server: Credentials) -> None:
     """RFC 7662 §2.1: I6."""
     answer = await house.get("/introspect?token=x")
@@ -155,6 +157,7 @@ class TestThreeMisses:
     def limits(self) -> OAuthLimits:
         return OAuthLimits(introspection_misses=3)
 
+    @case("I7", "whoever guesses tokens has to wait")
     async def test_who_guesses_waits_and_who_asks_after_its_own_does_not(
         self, house: House, server: Credentials, clock: Clock
     ) -> None:
