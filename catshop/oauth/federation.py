@@ -41,6 +41,9 @@ NO_ACCESS: Final = frozenset({"id", "refresh", "offline", "logout"})
 SCOPE_CLAIMS: Final = ("scope", "scp", "permissions")
 """RFC 9068 §2.2.3 has the first; Okta and Entra say the second, Auth0 the third."""
 
+OUR_FAULT: Final = frozenset({"invalid_client", "unauthorized_client"})
+"""Errors that are about whoever asks. Others are about the token. RFC 7662 §2.3."""
+
 
 class Others(Protocol):
     """Whoever else's tokens are taken."""
@@ -238,15 +241,22 @@ class IntrospectedTokens:
         return principal_of(shown, self._trace)
 
     async def _asked(self, token: Secret) -> strict.Members:
-        """RFC 7662 §2.1, §4. What cannot be told now is nobody's fault: 503."""
+        """RFC 7662 §2.1, §4. What cannot be told now is nobody's fault: 503.
+
+        An issuer that refuses to look at such a token at all has told enough.
+        """
         limits = self._fetcher.limits
         form = (("token", token.reveal()), ("token_type_hint", "access_token"))
         proof = self._credentials.reveal()
-        ask = Ask(limits.key_octets, limits.introspection_seconds, form, proof)
+        ask = Ask(limits.key_octets, limits.introspection_seconds, form, proof, (400,))
         try:
-            return strict.members((await self._fetcher.fetch(self._endpoint, ask)).body)
+            fetched = await self._fetcher.fetch(self._endpoint, ask)
+            told = strict.members(fetched.body)
         except (FetchFailed, ValueError) as failure:
             raise Unavailable("E-EXT-02", str(failure)) from None
+        if fetched.status == 400 and told.get("error") in OUR_FAULT:
+            raise Unavailable("E-EXT-02", str(told["error"]))
+        return told if fetched.status == 200 else {"active": False}
 
 
 def basic(client_id: str, secret: Secret) -> Secret:

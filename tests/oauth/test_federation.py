@@ -33,6 +33,7 @@ from catshop.oauth.resource import ResourceServer
 from catshop.oauth.settings import OAuthSettings
 from catshop.protocol.http1.errors import HttpError
 from catshop.trust import others
+from tests.oauth.cases import case
 from tests.oauth.house import ISSUER as HERE
 from tests.oauth.house import Clock, House, request_of
 from tests.oauth.keys import ALGORITHM, private_key, proof, public_set, thumbprint
@@ -165,6 +166,7 @@ async def test_a_bound_token_of_another_issuer_takes_a_proof_by_its_key(
         assert await refused(resource, issuer.token(cnf=other)) == "E-EXT-09"
 
 
+@case("S15", "a subject of another issuer is none of our users")
 async def test_its_users_are_not_ours(
     house: House, resource: ResourceServer, here: Site, issuer: Issuer
 ) -> None:
@@ -273,6 +275,10 @@ CLAIMS: dict[str, tuple[dict[str, object], str]] = {
 }
 
 
+@case("J12", "the issuer is the configured one, letter by letter")
+@case("J13", "the audience is ours, whole, as a name or in a list")
+@case("J14", "exp is a moment, and it has not passed")
+@case("J24", "sub is a name, not empty, not a number")
 @pytest.mark.parametrize(
     ("more", "code"), [pytest.param(*row, id=name) for name, row in CLAIMS.items()]
 )
@@ -283,6 +289,7 @@ async def test_a_claim_that_is_not_true_is_refused(
     assert await refused(resource, issuer.token(**more)) == code
 
 
+@case("J14", "exp, nbf and iat may be off by 30 seconds and not by 31")
 @pytest.mark.parametrize(
     ("name", "offset", "good"),
     [
@@ -325,6 +332,7 @@ async def test_a_token_that_was_changed_is_refused(
     assert await refused(resource, change(*issuer.token().split("."))) == "E-EXT-04"
 
 
+@case("J24", "scopes are read as text and as a list")
 @pytest.mark.parametrize(
     ("more", "found"),
     [
@@ -360,6 +368,7 @@ def fetched(asked: Site, times: int) -> None:
     assert sum(" /keys " in request for request in asked.requests) == times
 
 
+@case("J7", "unknown kids cause one fetch of the keys a minute")
 async def test_unknown_names_of_keys_cause_one_fetch_a_minute(
     resource: ResourceServer, here: Site, issuer: Issuer, clock: Clock
 ) -> None:
@@ -374,6 +383,7 @@ async def test_unknown_names_of_keys_cause_one_fetch_a_minute(
     fetched(here, 2)
 
 
+@case("J9", "a new key is good after one fetch, an old one for five minutes at most")
 async def test_a_new_key_is_found_and_an_old_one_forgotten(
     resource: ResourceServer, here: Site, issuer: Issuer, clock: Clock
 ) -> None:
@@ -390,6 +400,7 @@ async def test_a_new_key_is_found_and_an_old_one_forgotten(
     assert await refused(resource, issuer.token(jti="t3")) == "E-EXT-04"
 
 
+@case("J10", "keys that were fetched once are trusted for a day without their issuer")
 async def test_keys_that_were_known_outlast_their_issuer_for_a_day(
     resource: ResourceServer, here: Site, issuer: Issuer, clock: Clock
 ) -> None:
@@ -403,6 +414,7 @@ async def test_keys_that_were_known_outlast_their_issuer_for_a_day(
         await call(resource, issuer.token(jti="t3"))
 
 
+@case("J10", "without keys the answer is 503")
 async def test_without_keys_nobody_is_let_in_and_nobody_accused(
     house: House, resource: ResourceServer, here: Site, issuer: Issuer
 ) -> None:
@@ -425,6 +437,7 @@ async def test_without_keys_nobody_is_let_in_and_nobody_accused(
     assert await call(resource, own["access_token"])
 
 
+@case("J11", "a set with two keys of one name is none")
 @pytest.mark.parametrize(
     "keys",
     [
@@ -448,6 +461,7 @@ def test_a_key_that_cannot_be_used_hides_no_other() -> None:
     assert len(usable_keys({"keys": [{"kty": "oct", "k": "AAAA"}, "x", good]})) == 1
 
 
+@case("J23", "the key of another issuer verifies nothing, whatever its kid")
 async def test_the_key_of_another_issuer_is_nobodys(
     resource: ResourceServer, here: Site, issuer: Issuer
 ) -> None:
@@ -455,6 +469,7 @@ async def test_the_key_of_another_issuer_is_nobodys(
     assert await refused(resource, issuer.token("other")) == "E-EXT-04"
 
 
+@case("J8", "without a kid, several keys are too many")
 async def test_without_a_kid_several_keys_are_too_many(
     resource: ResourceServer, here: Site, issuer: Issuer
 ) -> None:
@@ -462,6 +477,106 @@ async def test_without_a_kid_several_keys_are_too_many(
     issuer.keys = {"keys": [{**public_set("ed")["keys"][0], "kid": "2"}, *public_set("ec")["keys"]]}
     sent = forged({"alg": "ES256", "typ": "at+jwt"}, issuer)
     assert await refused(resource, sent) == "E-EXT-04"
+
+
+BROKEN = {
+    "large": answering(json.dumps({"keys": [], "x": "x" * 100_000})),
+    "redirect": answering("{}", 302),
+    "no-json": answering("<html>"),
+    "an-error": answering("{}", 500),
+    "twice": answering('{"keys": [], "keys": []}'),
+}
+
+
+@case("J11", "a key set that is large, moved or broken is not read, and the old one is kept")
+@pytest.mark.parametrize("broken", [pytest.param(each, id=name) for name, each in BROKEN.items()])
+async def test_a_broken_key_set_leaves_the_old_one(
+    resource: ResourceServer, here: Site, issuer: Issuer, clock: Clock, broken: Any
+) -> None:
+    """RFC 7517 §5."""
+    await call(resource, issuer.token())
+
+    async def reply(site: Site, stream: Any) -> None:
+        served = broken if " /keys " in site.requests[-1] else issuer.reply
+        await served(site, stream)
+
+    here.reply = reply
+    clock.forward(301)
+    assert await call(resource, issuer.token(jti="t2", exp=4102444800))
+    fetched(here, 2)
+
+
+@case("J11", "keys at a private address, or slowly sent, are not read, and the old ones are kept")
+@pytest.mark.parametrize("where", ["https://10.0.0.1/keys", "http://issuer.example/keys", "slow"])
+async def test_keys_are_read_only_from_where_one_may_read(
+    house: House, here: Site, issuer: Issuer, clock: Clock, where: str
+) -> None:
+    """RFC 6890 §2.2: as for every document of somebody else."""
+    limits = replace(FetchLimits(), seconds=0.5 if where == "slow" else 5)
+    fetcher = Fetcher(limits, house.trace, internet=house.world, tls=trusting)
+    theirs = SignedTokens(TRUST, fetcher, clock, house.trace)
+    assert await theirs.principal(Secret(issuer.token()))
+
+    async def reply(site: Site, stream: Any) -> None:
+        if " /keys " in site.requests[-1]:
+            await anyio.sleep_forever()
+        jwks_uri = "https://issuer.example/keys" if where == "slow" else where
+        await answering(json.dumps({"issuer": ISSUER, "jwks_uri": jwks_uri}))(site, stream)
+
+    here.reply = reply
+    clock.forward(301)
+    with anyio.fail_after(10):
+        assert await theirs.principal(Secret(issuer.token(jti="t2")))
+    assert "10.0.0.1" not in house.world.dialled
+
+
+@case("J14", "an exp that is no number in JSON is refused with its token")
+@pytest.mark.parametrize("exp", ["NaN", "Infinity", "1e400", "-1e400"])
+async def test_a_time_that_is_no_number_is_refused(
+    resource: ResourceServer, here: Site, issuer: Issuer, exp: str
+) -> None:
+    """RFC 7519 §2; RFC 8259 §6."""
+    payload = json.dumps(claims(issuer.clock, exp=0)).replace('"exp": 0', f'"exp": {exp}')
+    assert exp in payload
+    head = {"typ": "at+jwt", "kid": "1"}
+    sent = PyJWS().encode(payload.encode(), private_key("ec"), "ES256", head)
+    assert await refused(resource, sent) == "E-EXT-04"
+
+
+AUTH0 = {
+    "sub": "auth0|65f1",
+    "aud": [AUDIENCE, "https://tenant.example/userinfo"],
+    "client_id": None,
+    "azp": "their-app",
+    "scope": "openid profile read",
+    "permissions": ["write"],
+    "jti": None,
+}
+KEYCLOAK = {
+    "sub": "7d3b2c9e-6f2f-4f67-9a55-0c9a3b8a2f10",
+    "aud": [AUDIENCE, "account"],
+    "client_id": None,
+    "azp": "their-app",
+    "typ": "Bearer",
+    "scope": "email read write",
+    "preferred_username": "alice",
+    "realm_access": {"roles": ["offline_access"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "username"),
+    [pytest.param(AUTH0, None, id="auth0"), pytest.param(KEYCLOAK, "alice", id="keycloak")],
+)
+async def test_tokens_are_read_as_large_issuers_write_them(
+    resource: ResourceServer, here: Site, issuer: Issuer, told: dict[str, Any], username: str | None
+) -> None:
+    """RFC 9068 §2.2, §4: typ JWT, azp in place of client_id, an aud of two."""
+    found = await call(resource, issuer.token(header={"typ": "JWT"}, **told))
+    assert (found.subject, found.username) == (told["sub"], username)
+    assert (found.client_id, found.audience) == ("their-app", AUDIENCE)
+    assert {"read", "write"} <= found.scopes
+    assert found.token_id
 
 
 async def test_metadata_of_another_issuer_is_not_believed(
@@ -535,6 +650,22 @@ async def test_an_issuer_that_cannot_be_asked_is_503_and_not_401(
     with pytest.raises(Unavailable) as found:
         await call(asking, "opaque")
     assert found.value.code == "E-EXT-02"
+
+
+@pytest.mark.parametrize(
+    ("error", "good"),
+    [("invalid_request", "no"), ("invalid_token", "no"), ("invalid_client", "503")],
+)
+async def test_an_issuer_that_refuses_to_look_at_a_token_has_told_enough(
+    asking: ResourceServer, here: Site, issuer: Issuer, error: str, good: str
+) -> None:
+    """RFC 7662 §2.3: some answer 400 to what is no token of theirs, as an ID token is none."""
+    issuer.status, issuer.told = 400, {"error": error}
+    if good == "no":
+        assert await refused(asking, "opaque") == "E-EXT-04"
+    else:
+        with pytest.raises(Unavailable):
+            await call(asking, "opaque")
 
 
 async def test_an_answer_that_takes_too_long_is_503(
