@@ -13,8 +13,9 @@ from catshop.kernel import Unavailable
 from catshop.oauth.settings import OAuthSettings
 from catshop.protocol.http1.messages import Answer
 from tests.oauth.cases import case
-from tests.oauth.house import CALLBACK, ISSUER, House, field_of, json_of, query_of
+from tests.oauth.house import CALLBACK, ISSUER, VERIFIER, House, field_of, json_of, query_of
 from tests.oauth.idp import CLIENT, IDP, SECRET, WHO, Idp, Traveller
+from tests.oauth.keys import proof
 from tests.oauth.world import site
 
 BACK = f"{ISSUER}/upstream/callback"
@@ -295,22 +296,23 @@ async def test_nothing_of_the_client_goes_to_the_upstream(
     RFC 6749 §2.3.1, §4.1.3, §6.
     """
     client_id = await house.client()
-    granted = await tokens_of(house, idp, client_id)
-    sent = {"authorization": "Bearer theirs", "dpop": "proof", "cookie": "a=b"}
-    form = {
-        "grant_type": "refresh_token",
-        "client_id": client_id,
-        "refresh_token": granted["refresh_token"],
-    }
-    del sent["authorization"]
-    assert (await house.post("/token", form, **sent)).status == 200
+    code = await code_of(browser, idp, client_id)
+    form = {"client_id": client_id, "code_verifier": VERIFIER, "code": code}
+    granted, shown = {}, []
+    for grant in ("authorization_code", "refresh_token"):
+        shown.append(proof(f"{ISSUER}/token", house.clock))
+        kept = {"refresh_token": granted.get("refresh_token", "")}
+        asking = {"grant_type": grant, **form, **kept}
+        answer = await house.post("/token", asking, dpop=shown[-1], cookie="a=b")
+        assert answer.status == 200, answer.body
+        granted = json_of(answer)
     asked = idp.at("/token")
     assert [each.form["grant_type"] for each in asked] == ["authorization_code", "refresh_token"]
     for each in idp.asked:
         allowed = {"host", "accept", "accept-encoding", "connection", "user-agent"}
         allowed |= {"authorization", "content-type", "content-length"}
         assert set(each.fields) <= allowed
-        for secret in (client_id, granted["refresh_token"], granted["access_token"]):
+        for secret in (client_id, code, VERIFIER, kept["refresh_token"], *shown):
             assert secret not in each.raw
     assert set(asked[0].form) == {"grant_type", "code", "redirect_uri", "code_verifier"}
     assert set(asked[1].form) == {"grant_type", "refresh_token"}
