@@ -334,8 +334,8 @@ def _refuse_half_a_question(config: Config) -> None:
 
 def _refuse_half_an_upstream(config: Config) -> None:
     """Users sign in there as through one client of ours, and its tokens open nothing here."""
-    named = [name for name in config.origins if name.startswith("upstream_")]
     needed = ("upstream_issuer", "upstream_client")
+    named = [name for name in (*needed, "upstream_secret_file") if name in config.origins]
     unset = [name for name in needed if not getattr(config, name)]
     if named and unset:
         origin = config.origins[named[0]]

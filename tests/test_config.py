@@ -266,3 +266,28 @@ def test_the_profile_of_longer_lifetimes_in_the_docs_is_one() -> None:
     limits = load(text=page.partition("```toml\n")[2].partition("```")[0]).limits.oauth
     assert (limits.request_seconds, limits.code_seconds) == (600, 300)
     assert (limits.access_seconds, limits.refresh_seconds) == (3600, 86_400)
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        pytest.param({"upstream_issuer": "https://a.example"}, "needs upstream_client", id="whom"),
+        pytest.param({"upstream_client": "shop"}, "needs upstream_issuer", id="where"),
+        pytest.param({"upstream_secret_file": "f"}, "needs upstream_issuer and", id="neither"),
+        pytest.param(
+            {
+                "upstream_issuer": "https://a.example",
+                "upstream_client": "shop",
+                "external_issuer": "https://a.example",
+            },
+            "taken from nobody",
+            id="its-tokens-too",
+        ),
+    ],
+)
+def test_an_upstream_is_named_whole_and_its_tokens_are_not_taken(
+    flags: dict[str, object], problem: str
+) -> None:
+    """MCP 2026-07-28 basic/authorization/security-considerations §confused-deputy-problem."""
+    with pytest.raises(ConfigError, match=problem):
+        load(flags=flags)
