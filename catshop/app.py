@@ -28,6 +28,7 @@ from catshop.kernel import Changes, Clock, Principal, Trace, Unavailable, utc_no
 from catshop.limits import ShopLimits
 from catshop.oauth import audit
 from catshop.oauth.administration import Administration
+from catshop.oauth.audited import audited
 from catshop.oauth.endpoints import AuthorizationServer
 from catshop.oauth.fetch import Fetcher
 from catshop.oauth.passwords import Passwords
@@ -36,6 +37,7 @@ from catshop.oauth.scopes import covers
 from catshop.oauth.settings import (
     AssertionAudience,
     DpopNonce,
+    Logout,
     OAuthSettings,
     Registration,
     SigningAlgorithm,
@@ -143,7 +145,7 @@ async def open_house(
         anyio.create_task_group() as tasks,
     ):
         shop_stores = shop_storage.stores(database)
-        oauth_stores = audit.audited(oauth_storage.stores(database))
+        oauth_stores = audited(oauth_storage.stores(database))
         settings, changes, kept = oauth_settings(config), Changes(), SqlTasks(database)
         shop = announced(shop_on(shop_stores, config.limits.shop, clock, trace), changes)
         features = Features(
@@ -277,6 +279,7 @@ def oauth_settings(config: Config) -> OAuthSettings:
         limits=config.limits.oauth,
         signup=SignUp.OPEN if config.signup else SignUp.CLOSED,
         token_format=TokenFormat(config.token_format),
+        logout=Logout.REVOKE if config.logout_revokes else Logout.KEEP,
         trusted_issuer=config.external_issuer,
         assertion_issuers=config.assertion_issuers,
         registration=Registration.OPEN if config.registration else Registration.CLOSED,

@@ -82,6 +82,8 @@ class Config:
     """Whether the login page lets people open an account."""
     registration: bool = True
     """Whether clients may register themselves; the others are added with `catshop client add`."""
+    logout_revokes: bool = False
+    """Whether signing out of the browser ends what the user has granted to applications, too."""
     token_format: TokenFormat = TokenFormat.OPAQUE
     """What access tokens look like: opaque, or jwt, which others can verify with /jwks."""
     token_algorithm: SigningAlgorithm = SigningAlgorithm.EDDSA

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from catshop.catalogue import explain
-from catshop.cli import checks, clients, keys, serve, tokens, users
+from catshop.cli import checks, clients, consents, keys, serve, tokens, users
 from catshop.config import ConfigError
 from catshop.kernel import Unavailable
 from catshop.oauth.administration import Mistake
@@ -36,6 +36,7 @@ app.command("selfcheck")(checks.selfcheck)
 app.add_typer(users.app, name="user")
 app.add_typer(clients.app, name="client")
 app.add_typer(tokens.app, name="token")
+app.add_typer(consents.app, name="consent")
 app.add_typer(keys.app, name="keys")
 
 

@@ -16,7 +16,7 @@ from catshop.kernel import Clock, Secret
 from catshop.oauth import audience, clients, tokens
 from catshop.oauth.accounts import USERNAME
 from catshop.oauth.keys import Keyring
-from catshop.oauth.model import AccessToken, Client, Family, Link, Origin, Presented, User
+from catshop.oauth.model import AccessToken, App, Client, Family, Link, Origin, Presented, User
 from catshop.oauth.passwords import Passwords
 from catshop.oauth.ports import Issue, Stores
 from catshop.oauth.settings import OAuthSettings
@@ -166,6 +166,21 @@ class Administration:
             raise Mistake("E-REVOKE-01", token_id)
         await self.stores.grants.revoke_family(found.family.id, self.clock())
         self.stores.notices.ended(found.family.id)
+
+    async def apps(self, name: str | None = None) -> Sequence[tuple[User, App]]:
+        """What each user, or this one, has granted to which client."""
+        users = await self.stores.users.all() if name is None else [await self._user(name)]
+        now = self.clock()
+        held = [(user, await self.stores.consents.apps(user.id, now)) for user in users]
+        return [(user, app) for user, apps in held for app in apps]
+
+    async def revoke_consent(self, name: str, client_id: str) -> None:
+        """Take back what a user has granted to a client, and forget that it was allowed."""
+        user, now = await self._user(name), self.clock()
+        if client_id not in {app.client_id for _, app in await self.apps(name)}:
+            raise Mistake("E-CONSENT-06", client_id)
+        ended = await self.stores.consents.withdraw(user.id, client_id, now)
+        self.stores.notices.ended(*ended)
 
     async def _hashed(self, password: Secret) -> str:
         length, limits = len(password.reveal()), self.settings.limits

@@ -181,6 +181,7 @@ def pending(
         expires_at=now + timedelta(seconds=draft.settings.limits.request_seconds),
         refusal=refusal,
         dpop_jkt=draft.dpop_jkt,
+        prompt="consent" if insists(draft.sent) else "",
     )
 
 
@@ -220,6 +221,11 @@ def location(redirect_uri: str, issuer: str, state: str | None, **members: str) 
     named = {**members, **({} if state is None else {"state": state}), "iss": issuer}
     mark = "&" if "?" in redirect_uri else "?"
     return f"{redirect_uri}{mark}{urlencode(named, quote_via=quote)}"
+
+
+def insists(sent: Parameters) -> bool:
+    """With `prompt=consent` the page is shown. OpenID Connect Core 1.0 §3.1.2.1."""
+    return any("consent" in value.split() for value in sent.all("prompt"))
 
 
 def silent(sent: Parameters, *, signed_in: bool) -> OAuthError | None:

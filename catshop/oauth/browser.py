@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from catshop.kernel import Clock, Kind, Secret, Trace, Unavailable, Verdict
 from catshop.oauth import audit, redirects, tokens
+from catshop.oauth import consent as consents
 from catshop.oauth.accounts import Accounts
 from catshop.oauth.authorize import (
     AT_THE_CLIENT,
@@ -30,8 +31,8 @@ from catshop.oauth.authorize import (
 from catshop.oauth.checks import examine, report
 from catshop.oauth.documents import ClientDocuments
 from catshop.oauth.errors import AccessDenied, OAuthError, plain
-from catshop.oauth.model import AuthorizationRequest, BrowserSession, Client, Refusal, User
-from catshop.oauth.pages import Pages, Problem
+from catshop.oauth.model import AuthorizationRequest, BrowserSession, Client, Consent, Refusal, User
+from catshop.oauth.pages import Pages, Problem, see_other
 from catshop.oauth.parameters import Parameters, Query, of_body, of_query
 from catshop.oauth.parking import STRANGER, Parking, Visit
 from catshop.oauth.ports import Stores
@@ -40,7 +41,7 @@ from catshop.oauth.signing import Signatures
 from catshop.oauth.tokens import Mint
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.fields import Cookie, parse_cookies, set_cookie
-from catshop.protocol.http1.messages import NO_STORE, Answer, Request
+from catshop.protocol.http1.messages import Answer, Request
 
 SIGN_IN: Final = "sign-in"
 CONSENT: Final = "consent"
@@ -180,6 +181,10 @@ class Browser:
         refusal = visit.request.refusal
         if refusal is not None:
             return await self.deny(visit.request, refusal)
+        held = user and consents.Recalled(visit.request, visit.client, user, self._settings.base)
+        came = request.fields.get("sec-fetch-site")
+        if held and await consents.recalled(held, came, self._stores.consents, self._trace):
+            return await self._go_on(request, visit, visit.request.scopes, user)
         return self._consent_form(browser, visit, user)
 
     @page
@@ -205,18 +210,20 @@ class Browser:
         if not granted:
             request.notes["code"] = "E-CONSENT-03"
             return self._consent_form(browser, visit, user, Problem("E-CONSENT-03", 400))
-        return await self._go_on(request, waiting, granted, user)
+        return await self._go_on(request, visit, granted, user)
 
     async def _go_on(
         self,
         request: Request,
-        waiting: AuthorizationRequest,
+        visit: Visit,
         granted: frozenset[str],
         user: User | None,
     ) -> Answer:
         """From consent to the client; who signs in elsewhere goes there first."""
+        waiting = visit.request
         if user is not None:
-            return await self.approve(waiting, user, granted)
+            given = consents.given(waiting, visit.client, user, granted, self._clock())
+            return await self.approve(waiting, user, granted, consent=given)
         if self._elsewhere is None:
             raise HttpError(403, "E-CONSENT-01")
         return await self._elsewhere.leave(request, waiting, granted)
@@ -231,16 +238,20 @@ class Browser:
         user: User,
         granted: frozenset[str],
         code: Secret | None = None,
+        consent: Consent | None = None,
     ) -> Answer:
-        """A code goes to the client; this one, if it has been minted. OAuth 2.1 §4.1.2."""
+        """A code goes to the client; this one, if it has been minted. OAuth 2.1 §4.1.2.
+
+        The consent is remembered with it, where users sign in here.
+        """
         secret, now = code or tokens.mint_code(self._mint), self._clock()
         lifetime = (now, now + timedelta(seconds=self._settings.limits.code_seconds))
         issued = code_for(waiting, user, granted, secret.digest(), lifetime)
-        if not await self._stores.requests.approve(waiting.id, issued):
+        if not await self._stores.requests.approve(waiting.id, issued, consent):
             raise HttpError(400, "E-LOGIN-01")
         self._trace.check("consent.given", Verdict.OK)
         target = (waiting.redirect_uri, self._settings.issuer, waiting.state)
-        return self._redirect(location(*target, code=secret.reveal()))
+        return see_other(location(*target, code=secret.reveal()))
 
     async def deny(self, waiting: AuthorizationRequest, refusal: Refusal) -> Answer:
         """The refusal goes to the client, and the request is decided. OAuth 2.1 §4.1.2.1."""
@@ -248,6 +259,16 @@ class Browser:
             raise HttpError(400, "E-LOGIN-01")
         told = (refusal.error, refusal.description)
         return self._back(waiting.redirect_uri, waiting.state, *told)
+
+    async def who(self, request: Request) -> tuple[Secret, User] | None:
+        """Who is signed in in this browser, and how the browser is called."""
+        browser = self._browser(request)
+        user = await self._user(browser) if browser else None
+        return (browser, user) if browser and user else None
+
+    async def sign_in_for(self, request: Request, path: str) -> Answer:
+        """To the form to sign in, and from there to this page of ours."""
+        return await self._park(request, await self._parking.ours(path), self._browser(request))
 
     async def style(self, _: Request) -> Answer:
         """The stylesheet of the pages."""
@@ -276,7 +297,7 @@ class Browser:
         """The request again, now that somebody has signed in."""
         if not await self._stores.requests.dismiss(waiting.id):
             raise HttpError(400, "E-LOGIN-01")
-        return self._redirect(waiting.redirect_uri)
+        return see_other(waiting.redirect_uri)
 
     async def _park(
         self,
@@ -336,7 +357,7 @@ class Browser:
     def _back(self, redirect_uri: str, state: str | None, error: str, description: str) -> Answer:
         """Tell the client of an error. OAuth 2.1 §4.1.2.1; RFC 9207 §2."""
         members = {"error": error, "error_description": description}
-        return self._redirect(location(redirect_uri, self._settings.issuer, state, **members))
+        return see_other(location(redirect_uri, self._settings.issuer, state, **members))
 
     def _stay(self, error: OAuthError, client: Client) -> Answer:
         """Tell the user instead, on our own page: there is nowhere to send them."""
@@ -366,9 +387,4 @@ class Browser:
         if browser is not None:
             signed = self._signatures.sign_browser(browser)
             fields = (set_cookie(Cookie(self._cookie, signed, secure=self._settings.is_https)),)
-        return self._redirect(self._settings.url(f"{path}?req={request_id}"), fields)
-
-    def _redirect(self, target: str, fields: tuple[tuple[str, str], ...] = ()) -> Answer:
-        """See Other: the next request is a GET and repeats nothing. OAuth 2.1 §7.5.4."""
-        quiet = ("referrer-policy", "no-referrer")
-        return Answer(303, (("location", target), NO_STORE, quiet, *fields))
+        return see_other(self._settings.url(f"{path}?req={request_id}"), fields)

@@ -17,6 +17,7 @@ from typing import Final
 
 from catshop.kernel import Clock, Kind, Trace, Unavailable
 from catshop.oauth import (
+    apps,
     audit,
     client_credentials,
     clients,
@@ -58,6 +59,7 @@ from catshop.oauth.parameters import (
     of_body,
     refresh_grant,
 )
+from catshop.oauth.parking import APPS
 from catshop.oauth.ports import Decision, FoundCode, FoundRefresh, Issue, Refuse, Stores
 from catshop.oauth.revocation import Revocation
 from catshop.oauth.settings import OAuthSettings, Registration
@@ -171,6 +173,7 @@ class AuthorizationServer:
                 Cors.NONE,
             ),
             *self._device_routes(),
+            *self._own_pages(),
             Route(f"{prefix}{pages.STYLE_PATH}", {"GET": browser.style}, Cors.NONE),
         )
 
@@ -191,6 +194,18 @@ class AuthorizationServer:
             Route(f"{prefix}{metadata.DEVICE_AUTHORIZATION}", {"POST": self.device}, Cors.LISTED),
             Route(f"{prefix}{devices.ENTER}", enter, Cors.NONE),
             Route(f"{prefix}{devices.DONE}", done, Cors.NONE),
+        )
+
+    def _own_pages(self) -> tuple[Route, ...]:
+        """Where users who sign in here see what they granted, and sign out. OAuth 2.1 §4.3.3."""
+        if self._settings.upstream is not None:
+            return ()
+        own = apps.Apps(self._settings, self._stores, self._clock, self._trace)
+        listing, leaving = own.handlers(self._browser)
+        prefix = self._settings.prefix
+        return (
+            Route(f"{prefix}{APPS}", listing, Cors.NONE),
+            Route(f"{prefix}{apps.LOGOUT}", leaving, Cors.NONE),
         )
 
     def _registration(self) -> tuple[Route, ...]:

@@ -108,6 +108,32 @@ class AuthorizationRequest:
     expires_at: datetime
     refusal: Refusal | None = None
     dpop_jkt: str | None = None
+    prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a user has agreed to. `fingerprint` is of the client as it was then."""
+
+    user_id: str
+    client_id: str
+    redirect_uri: str
+    resource: str
+    scopes: frozenset[str]
+    fingerprint: str
+    given_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """An application, as its user sees it: what it may do, and when it last got a token."""
+
+    client_id: str
+    name: str
+    redirect_uris: tuple[str, ...]
+    scopes: frozenset[str]
+    since: datetime
+    used_at: datetime
 
 
 class DeviceState(StrEnum):

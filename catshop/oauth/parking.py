@@ -28,8 +28,14 @@ from catshop.protocol.http1.errors import HttpError
 STRANGER: Final = "catshop-stranger"
 """Stands for a client whose document nobody has fetched yet. It has no redirect_uri of its own."""
 
+NOTHING: Final = Parameters(())
+
 DEVICE_DONE: Final = "/device/done"
 """Where the answer to a device's request goes: an address of ours, that no client registers."""
+
+
+APPS: Final = "/apps"
+"""Where a user sees what was granted: also an address of ours, reached by way of the sign-in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +86,15 @@ class Parking:
         MCP 2026-07-28 basic/authorization/security-considerations
         §client-id-metadata-document-security.
         """
-        stranger = Client(STRANGER, "an application", (), (), frozenset(), self._clock())
-        draft = state_is_short(Draft(sent, stranger, self._settings))
-        await self._stores.clients.add(stranger)
+        draft = state_is_short(await self.ours(AUTHORIZE, sent))
         query = urlencode(sent.pairs, quote_via=quote)
         return replace(draft, redirect_uri=self._settings.url(f"{AUTHORIZE}?{query}"))
+
+    async def ours(self, path: str, sent: Parameters = NOTHING) -> Draft:
+        """What leads to an address of ours, once somebody has signed in."""
+        stranger = Client(STRANGER, "an application", (), (), frozenset(), self._clock())
+        await self._stores.clients.add(stranger)
+        return Draft(sent, stranger, self._settings, redirect_uri=self._settings.url(path))
 
     async def visit(self, request_id: str, browser: Secret | None) -> tuple[Secret, Visit]:
         """The waiting request of that id, if it belongs to this browser, which is there then."""

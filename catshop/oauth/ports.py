@@ -18,9 +18,9 @@ from catshop.oauth.checks import Findings
 from catshop.oauth.model import (
     AccessToken,
     AuthorizationRequest,
-    BrowserSession,
     Client,
     Code,
+    Consent,
     Device,
     DeviceEvent,
     Family,
@@ -32,6 +32,7 @@ from catshop.oauth.model import (
     User,
 )
 from catshop.oauth.notices import Notices
+from catshop.oauth.session_ports import Consents, Sessions
 from catshop.oauth.upstream_ports import Upstreams
 
 NOTHING_TO_CHECK: Final = Findings()
@@ -174,8 +175,10 @@ class Requests(Protocol):
         """The request of that id, unless decided or expired."""
         ...
 
-    async def approve(self, request_id: str, code: Code) -> bool:
+    async def approve(self, request_id: str, code: Code, consent: Consent | None = None) -> bool:
         """Decide the request and keep its code; False, and no code, when it was decided before.
+
+        The consent that was given is remembered with it, or not at all.
 
         The same when its client or the user is gone. However many ask together, one is told True.
         OAuth 2.1 §4.1.2.
@@ -213,28 +216,6 @@ class Devices(Protocol):
 
         Its interval grows by five seconds when it asks too early. RFC 8628 §3.5.
         """
-        ...
-
-
-class Sessions(Protocol):
-    """Browsers in which somebody is signed in."""
-
-    async def sign_in(self, session: BrowserSession, previous: str) -> None:
-        """Begin the session, end the one of `previous`, and hand over its waiting requests.
-
-        In one transaction, so that the old cookie is worth nothing once the new one exists.
-        """
-        ...
-
-    async def sign_up(self, user: User, session: BrowserSession, previous: str) -> bool:
-        """The same for a new account, which is there with its session or not at all.
-
-        False, and nothing begun, when the name is taken; of many at once one wins it.
-        """
-        ...
-
-    async def find(self, browser: str, now: datetime) -> tuple[BrowserSession, User] | None:
-        """The session of that browser, unless expired, with its user."""
         ...
 
 
@@ -380,6 +361,7 @@ class Stores:
     registrations: Registrations
     requests: Requests
     sessions: Sessions
+    consents: Consents
     devices: Devices
     grants: Grants
     attempts: Attempts

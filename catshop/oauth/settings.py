@@ -29,6 +29,15 @@ class Registration(Enum):
     CLOSED = "closed"
 
 
+class Logout(Enum):
+    """What happens to the tokens that a user has granted, when the user signs out of a browser."""
+
+    KEEP = "keep"
+    """They are the applications', not the browser's."""
+    REVOKE = "revoke"
+    """They end, all of them."""
+
+
 class TokenFormat(Enum):
     """What access tokens look like."""
 
@@ -94,6 +103,7 @@ class OAuthSettings:
     assertion_issuers: tuple[str, ...] = ()
     token_algorithm: SigningAlgorithm = SigningAlgorithm.EDDSA
     assertion_audience: AssertionAudience = AssertionAudience.ISSUER
+    logout: Logout = Logout.KEEP
 
     @property
     def base(self) -> str:

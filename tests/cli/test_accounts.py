@@ -172,3 +172,18 @@ def test_a_password_that_is_no_text_is_refused_in_one_line(
     assert said.status == 2
     assert "The password is no utf-8 text." in said.err
     assert "Traceback" not in said.err
+
+
+def test_what_a_user_granted_is_listed_and_taken_back(cli: Command) -> None:
+    """OAuth 2.1 §4.3.3: what the page `/apps` shows, for the operator."""
+    add(cli)
+    cli("token", "issue", "--user", "alice", "--scope", "read write")
+    row = cli("consent", "list").out.rstrip("\n").split("\t")
+    assert row[:4] == ["alice", "catshop-terminal", "catshop token issue", "read write"]
+    assert cli("consent", "list", "--user", "nobody").status == 1
+    assert cli("consent", "revoke", "alice", "catshop-terminal").status == 0
+    assert cli("consent", "list", "--user", "alice").out == ""
+    assert cli("token", "list").out == ""
+    said = cli("consent", "revoke", "alice", "catshop-terminal")
+    assert (said.status, said.out) == (1, "")
+    assert "E-CONSENT-06" in said.err

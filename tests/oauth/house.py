@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from catshop.kernel import Secret, Trace
 from catshop.limits import FetchLimits
 from catshop.oauth.administration import Administration
-from catshop.oauth.audit import AuditedGrants, audited
+from catshop.oauth.audited import AuditedGrants, audited
 from catshop.oauth.endpoints import AuthorizationServer
 from catshop.oauth.fetch import Fetcher, Reach
 from catshop.oauth.passwords import Passwords
@@ -298,6 +298,7 @@ class Visitor:
     house: House
     cookie: str | None = None
     address: str = "192.0.2.1"
+    site: str | None = "cross-site"
 
     async def get(self, target: str) -> Answer:
         return await self._send("GET", target, b"", ())
@@ -311,7 +312,8 @@ class Visitor:
         self, method: str, target: str, body: bytes, fields: tuple[tuple[str, str], ...]
     ) -> Answer:
         held = () if self.cookie is None else (("cookie", self.cookie),)
-        request = request_of(method, target, body, (*fields, *held), self.address)
+        came = () if self.site is None else (("sec-fetch-site", self.site),)
+        request = request_of(method, target, body, (*fields, *held, *came), self.address)
         answer = await self.house.ask(request)
         if fresh := field_of(answer, "set-cookie"):
             self.cookie = fresh.partition(";")[0]

@@ -19,6 +19,7 @@ from catshop.kernel import Secret, Unavailable
 from catshop.oauth import audit
 from catshop.oauth.administration import Mistake
 from catshop.oauth.ports import Grants, Registrations, Requests, Stores, Users
+from catshop.oauth.session_ports import Consents, Sessions
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.guard import Cors
 from catshop.protocol.http1.messages import Answer, Request
@@ -240,6 +241,8 @@ REFUSED: dict[str, Callable[[House], object]] = {
     "/consent": lambda house: house.post("/consent", {}),
     "/device": lambda house: house.post("/device", {"user_code": "X"}),
     "/device/done": lambda house: house.get("/device/done"),
+    "/apps": lambda house: house.post("/apps", {}),
+    "/logout": lambda house: house.post("/logout", {}),
 }
 """A way to be refused at every endpoint that refuses."""
 
@@ -261,7 +264,7 @@ async def test_no_endpoint_that_refuses_is_left_out(house: House) -> None:
     assert {p for p in paths if ".well-known" not in p} - documents == set(REFUSED)
 
 
-@pytest.mark.parametrize("port", [Grants, Requests, Users, Registrations])
+@pytest.mark.parametrize("port", [Grants, Requests, Users, Registrations, Consents, Sessions])
 async def test_every_verb_that_grants_or_ends_passes_through_the_audit(
     house: House, port: type[object]
 ) -> None:
@@ -269,5 +272,5 @@ async def test_every_verb_that_grants_or_ends_passes_through_the_audit(
     [name] = [each.name for each in fields(Stores) if each.type == port.__name__]
     store = getattr(house.stores, name)
     verbs = {verb for verb in vars(port) if not verb.startswith("_")}
-    assert type(store).__module__ == "catshop.oauth.audit"
+    assert type(store).__module__ == "catshop.oauth.audited"
     assert verbs <= set(vars(type(store)))

@@ -18,8 +18,8 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 
 from catshop.catalogue import explain
 from catshop.oauth import redirects
-from catshop.oauth.model import AuthorizationRequest, Client, User
-from catshop.oauth.scopes import CATALOGUE
+from catshop.oauth.model import App, AuthorizationRequest, Client, User
+from catshop.oauth.scopes import CATALOGUE, common, write
 from catshop.oauth.settings import OAuthSettings, SignUp
 from catshop.protocol.http1.messages import NO_STORE, Answer
 
@@ -36,6 +36,8 @@ FIELDS: Final = (
     ("referrer-policy", "same-origin"),
 )
 """What every page says. `same-origin`: with no-referrer the form's own `Origin` would be null."""
+
+NAMELESS: Final = "An application without a name"
 
 STYLESHEET: Final = resources.files(__package__).joinpath("style.css").read_bytes()
 STYLE_PATH: Final = "/oauth/style.css"
@@ -71,13 +73,14 @@ class Pages:
         self, request: AuthorizationRequest, client: Client, csrf: str, problem: Problem | None
     ) -> Answer:
         """The form to sign in, and, unless switched off, the one to sign up."""
+        own = self.settings.url("/apps")
         return self._form(
             "login.html",
             problem,
             action=self.settings.url("/login"),
             request_id=request.id,
             csrf=csrf,
-            client=shown_name(client),
+            client=None if request.redirect_uri == own else shown_name(client),
             signup=self.settings.signup is SignUp.OPEN,
             new=problem is not None and problem.new,
             shortest=self.settings.limits.password_minimum,
@@ -121,6 +124,34 @@ class Pages:
         """What the device is told, and that nothing is left to do here."""
         return self._page("device_done.html", 200, (), approved=approved)
 
+    def apps(self, user: User, held: Sequence[App], csrf: str, leave_csrf: str) -> Answer:
+        """What may act for the user, with a button each to end it."""
+        shown = [
+            {
+                "client_id": app.client_id,
+                "name": app.name or NAMELESS,
+                "home": ", ".join(dict.fromkeys(map(redirects.destination, app.redirect_uris))),
+                "scopes": [
+                    CATALOGUE[name] for name in write(common(app.scopes, app.scopes)).split()
+                ],
+                "since": f"{app.since:%Y-%m-%d}",
+                "used": f"{app.used_at:%Y-%m-%d}",
+            }
+            for app in held
+        ]
+        forms = {"csrf": csrf, "leave_csrf": leave_csrf, "leave": self.settings.url("/logout")}
+        action = self.settings.url("/apps")
+        return self._page("apps.html", 200, (), user=user.name, held=shown, action=action, **forms)
+
+    def logout(self, user: User, csrf: str) -> Answer:
+        """The button that ends the session."""
+        action = self.settings.url("/logout")
+        return self._page("logout.html", 200, (), user=user.name, csrf=csrf, action=action)
+
+    def signed_out(self) -> Answer:
+        """That nobody is signed in here."""
+        return self._page("logout.html", 200, (), user="")
+
     def error(
         self,
         code: str,
@@ -153,10 +184,20 @@ class Pages:
         self, template: str, status: int, fields: tuple[tuple[str, str], ...], **context: object
     ) -> Answer:
         stylesheet = f"{self.settings.prefix}{STYLE_PATH}?v={STYLE_VERSION}"
-        html = ENVIRONMENT.get_template(template).render(stylesheet=stylesheet, **context)
+        around = {
+            "stylesheet": stylesheet,
+            "apps": self.settings.upstream is None and self.settings.url("/apps"),
+        }
+        html = ENVIRONMENT.get_template(template).render(**around, **context)
         return Answer(status, (*FIELDS, *fields), html.encode("utf-8"))
+
+
+def see_other(target: str, fields: tuple[tuple[str, str], ...] = ()) -> Answer:
+    """See Other: the next request is a GET and repeats nothing. OAuth 2.1 §7.5.4."""
+    quiet = ("referrer-policy", "no-referrer")
+    return Answer(303, (("location", target), NO_STORE, quiet, *fields))
 
 
 def shown_name(client: Client) -> str:
     """What the client calls itself; nobody has checked it. RFC 7591 §5."""
-    return client.name or "An application without a name"
+    return client.name or NAMELESS

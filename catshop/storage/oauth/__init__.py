@@ -11,6 +11,7 @@ from catshop.oauth.ports import Stores
 from catshop.storage.database import Database
 from catshop.storage.oauth.attempts import Attempts
 from catshop.storage.oauth.clients import Clients
+from catshop.storage.oauth.consents import Consents
 from catshop.storage.oauth.devices import Devices
 from catshop.storage.oauth.grants import Grants
 from catshop.storage.oauth.keys import Keys
@@ -31,6 +32,7 @@ def stores(database: Database, limits: OAuthLimits | None = None) -> Stores:
         registrations=Clients(database),
         requests=Requests(database),
         sessions=Sessions(database),
+        consents=Consents(database),
         grants=Grants(database),
         devices=Devices(database),
         attempts=Attempts(database),

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from catshop.oauth.model import AuthorizationRequest, Code
+from catshop.oauth.model import AuthorizationRequest, Code, Consent
 from catshop.storage.database import Database, Statements, milliseconds
 from catshop.storage.oauth import rows
+from catshop.storage.oauth.consents import remember
 
 DECIDE = "DELETE FROM oauth_requests WHERE id = ? RETURNING id"
 """Whoever gets the row back has decided the request; nobody else can."""
@@ -33,7 +34,8 @@ class Requests:
             statements.run(
                 "INSERT INTO oauth_requests (id, browser, client_id, redirect_uri, state,"
                 " code_challenge, scopes, resource, error, error_description, created_at,"
-                " expires_at, dpop_jkt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " expires_at, dpop_jkt, prompt)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 request.id,
                 request.browser,
                 request.client_id,
@@ -47,6 +49,7 @@ class Requests:
                 milliseconds(request.created_at),
                 milliseconds(request.expires_at),
                 request.dpop_jkt,
+                request.prompt,
             )
             return True
 
@@ -61,7 +64,7 @@ class Requests:
         )
         return rows.request(row) if row else None
 
-    async def approve(self, request_id: str, code: Code) -> bool:
+    async def approve(self, request_id: str, code: Code, consent: Consent | None = None) -> bool:
         """The request goes and the code comes in one transaction, or neither."""
 
         def work(statements: Statements) -> bool:
@@ -84,6 +87,8 @@ class Requests:
                 milliseconds(code.expires_at),
                 code.dpop_jkt,
             )
+            if consent is not None:
+                remember(statements, consent)
             return True
 
         return await self.database.write(work)

@@ -16,6 +16,7 @@ from catshop.oauth.model import (
     BrowserSession,
     Client,
     Code,
+    Consent,
     Device,
     DeviceState,
     Family,
@@ -111,6 +112,20 @@ def request(row: Row) -> AuthorizationRequest:
         expires_at=time(row["expires_at"]),
         refusal=None if error is None else Refusal(text(error), text(row["error_description"])),
         dpop_jkt=_text_or_none(row["dpop_jkt"]),
+        prompt=text(row["prompt"]),
+    )
+
+
+def consent(row: Row) -> Consent:
+    """A row of `oauth_consents`."""
+    return Consent(
+        user_id=text(row["user_id"]),
+        client_id=text(row["client_id"]),
+        redirect_uri=text(row["redirect_uri"]),
+        resource=text(row["resource"]),
+        scopes=_scopes(row["scopes"]),
+        fingerprint=text(row["fingerprint"]),
+        given_at=time(row["given_at"]),
     )
 
 

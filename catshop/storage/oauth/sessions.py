@@ -6,12 +6,14 @@ the same transaction; the old name is worth nothing from then on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from catshop.oauth.model import BrowserSession, User
 from catshop.storage.database import Database, Statements, milliseconds
 from catshop.storage.oauth import rows, users
+from catshop.storage.oauth.consents import end
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,19 @@ class Sessions:
         session = rows.session(row)
         owner = await self.database.one("SELECT * FROM oauth_users WHERE id = ?", session.user_id)
         return (session, rows.user(owner)) if owner else None
+
+    async def sign_out(self, browser: str, revoke_at: datetime | None) -> Sequence[str]:
+        """See the port."""
+
+        def work(statements: Statements) -> list[str]:
+            row = statements.one(
+                "DELETE FROM oauth_sessions WHERE browser = ? RETURNING user_id", browser
+            )
+            if row is None or revoke_at is None:
+                return []
+            return end(statements, "user_id = ?", (rows.text(row["user_id"]),), revoke_at)
+
+        return await self.database.write(work)
 
 
 def _begin(statements: Statements, session: BrowserSession, previous: str) -> None:

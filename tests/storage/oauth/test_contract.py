@@ -17,6 +17,7 @@ from catshop.oauth.model import (
     BrowserSession,
     Client,
     Code,
+    Consent,
     Device,
     DeviceEvent,
     Family,
@@ -593,3 +594,72 @@ async def test_nothing_is_kept_for_a_client_or_a_user_that_is_gone(
     for table in ("oauth_devices", "oauth_families", "oauth_access_tokens", "oauth_codes"):
         assert await count(database, table) == 0
     assert await count(database, "oauth_requests") == 1
+
+
+AGREED = Consent("u1", "c1", "https://a.example/cb", "aud", frozenset({"read"}), "as it was", NOW)
+
+
+async def agree(stores: Stores, request_id: str, consent: Consent | None) -> bool:
+    """Approve a request of that id, and remember the consent with it."""
+    await stores.requests.park(replace(WAITING, id=request_id, prompt="consent"))
+    return await stores.requests.approve(request_id, replace(CODE, hash=f"h-{request_id}"), consent)
+
+
+async def test_a_consent_is_remembered_with_its_code_or_not_at_all(
+    stores: Stores, database: Database
+) -> None:
+    """`Requests.approve`, `Consents.find`: the last one counts."""
+    key = ("u1", "c1", "https://a.example/cb", "aud")
+    assert await agree(stores, "r1", None)
+    assert await stores.consents.find(*key) is None
+    assert await agree(stores, "r2", AGREED)
+    assert await stores.consents.find(*key) == AGREED
+    wider = replace(AGREED, scopes=frozenset({"read", "write"}), given_at=LATER)
+    assert await agree(stores, "r3", wider)
+    assert not await stores.requests.approve("r3", replace(CODE, hash="late"), AGREED)
+    assert await stores.consents.find(*key) == wider
+    for other in (
+        ("u2", *key[1:]),
+        ("u1", "c2", *key[2:]),
+        (*key[:3], "other"),
+        ("u1", "c1", "", "aud"),
+    ):
+        assert await stores.consents.find(*other) is None
+    await stores.users.remove("u1")
+    assert await count(database, "oauth_consents") == 0
+
+
+async def test_what_a_user_granted_is_listed_and_taken_back(
+    stores: Stores, database: Database
+) -> None:
+    """`Consents.apps`, `Consents.withdraw`."""
+    assert list(await stores.consents.apps("u1", NOW)) == []
+    await agree(stores, "r1", AGREED)
+    await stores.grants.issue(issue("f1"))
+    await stores.grants.issue(issue("f2", refresh=None))
+    [app] = await stores.consents.apps("u1", NOW)
+    assert (app.client_id, app.name, app.since, app.used_at) == ("c1", CLIENT.name, NOW, NOW)
+    assert (app.redirect_uris, app.scopes) == ((AGREED.redirect_uri,), frozenset({"read"}))
+    assert list(await stores.consents.withdraw("u2", "c1", NOW)) == []
+    assert sorted(await stores.consents.withdraw("u1", "c1", NOW)) == ["f1", "f2"]
+    assert list(await stores.consents.withdraw("u1", "c1", NOW)) == []
+    assert list(await stores.consents.apps("u1", NOW)) == []
+    for table in ("consents", "codes", "access_tokens"):
+        assert await count(database, f"oauth_{table}") == 0
+
+
+async def test_what_has_expired_is_no_application(stores: Stores) -> None:
+    """`Consents.apps`."""
+    await stores.grants.issue(issue("f1"))
+    assert len(await stores.consents.apps("u1", LATER)) == 1
+    assert list(await stores.consents.apps("u1", NOW + timedelta(days=30))) == []
+
+
+async def test_a_session_ends_alone_or_with_every_family(stores: Stores) -> None:
+    """`Sessions.sign_out`."""
+    await stores.grants.issue(issue("f1"))
+    for revoke_at, ended in ((None, []), (LATER, ["f1"])):
+        await stores.sessions.sign_in(BrowserSession("b9", "u1", NOW, LATER), "b8")
+        assert list(await stores.sessions.sign_out("b9", revoke_at)) == ended
+        assert await stores.sessions.find("b9", NOW) is None
+        assert list(await stores.sessions.sign_out("b9", revoke_at)) == []
