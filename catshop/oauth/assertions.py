@@ -101,14 +101,16 @@ def name_is_given(shown: Shown) -> Shown:
     return replace(shown, jti=jti)
 
 
-ASSERTION: Final[Checks[Shown]] = (
-    ("assertion.signature", signature_is_the_clients),
+CLAIMS: Final[Checks[Shown]] = (
     ("assertion.issuer", issuer_is_the_client),
     ("assertion.audience", audience_is_ours),
     ("assertion.time", time_is_right),
     ("assertion.jti", name_is_given),
 )
 """The claims, in the order of RFC 7523 §3."""
+
+ASSERTION: Final[Checks[Shown]] = (("assertion.signature", signature_is_the_clients), *CLAIMS)
+"""The whole assertion."""
 
 
 def _time(shown: Shown, name: str) -> datetime | None:

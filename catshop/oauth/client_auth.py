@@ -13,13 +13,14 @@ import base64
 import hashlib
 import hmac
 import re
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from catshop.kernel import Clock, Secret, Trace
-from catshop.oauth import assertions, audit, throttle
+from catshop.oauth import assertions, audit, jwt, throttle
 from catshop.oauth.checks import Checks, examine, settle
 from catshop.oauth.errors import InvalidClient, InvalidRequest, TemporarilyUnavailable
 from catshop.oauth.metadata import TOKEN
@@ -38,6 +39,10 @@ BROKEN: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 Method = str
 """A token_endpoint_auth_method. RFC 7591 §2."""
+
+
+KeysAt = Callable[[str], Awaitable[str]]
+"""Reads the keys at a jwks_uri, as JSON; InvalidClient when they cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +154,18 @@ class ClientAuthentication:
     """Finds out which client sends a request, for every endpoint that clients call directly."""
 
     def __init__(
-        self, settings: OAuthSettings, stores: Stores, *, clock: Clock, mint: Mint, trace: Trace
+        self,
+        settings: OAuthSettings,
+        stores: Stores,
+        keys_at: KeysAt,
+        *,
+        clock: Clock,
+        mint: Mint,
+        trace: Trace,
     ) -> None:
         self._settings = settings
         self._stores = stores
+        self._keys_at = keys_at
         self._clock = clock
         self._trace = trace
         self._throttle = Throttle(stores.attempts, clock, mint)
@@ -210,6 +223,8 @@ class ClientAuthentication:
         if client is None or claim.proof is None:
             raise InvalidClient("E-CLIENT-04")
         subject = assertions.Shown(claim.proof, client, self._ours, self._clock())
+        if client.jwks_uri is not None:
+            subject = replace(subject, client=await self._keyed(subject, client.jwks_uri))
         shown, findings = examine(assertions.ASSERTION, subject)
         settle(findings, self._trace)
         name = "\0".join(("client_assertion", client.id, shown.jti))
@@ -217,3 +232,9 @@ class ClientAuthentication:
         if not await self._stores.proofs.spend(spent, shown.until):
             raise InvalidClient("E-CLIENT-07")
         return client
+
+    async def _keyed(self, shown: assertions.Shown, jwks_uri: str) -> Client:
+        """The client with its keys, which are fetched for nothing that no key could make good."""
+        claims = jwt.unverified_claims(shown.assertion)
+        settle(examine(assertions.CLAIMS, replace(shown, claims=claims))[1], self._trace)
+        return replace(shown.client, jwks=await self._keys_at(jwks_uri))

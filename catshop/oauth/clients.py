@@ -103,6 +103,7 @@ def accept(sent: Metadata, client_id: str, now: datetime, origin: Origin = Origi
         application_type=_application_type(sent.get("application_type", "native")),
         auth_method=method,
         jwks=_jwks(sent, method),
+        jwks_uri=_jwks_uri(sent),
         origin=origin,
         dpop_bound=_dpop_bound(sent.get("dpop_bound_access_tokens", False)),
     )
@@ -126,6 +127,8 @@ def answer(client: Client, secret: Secret | None = None) -> dict[str, object]:
         proof |= {"client_secret": secret.reveal(), "client_secret_expires_at": 0}
     if client.jwks is not None:
         proof["jwks"] = json.loads(client.jwks)
+    if client.jwks_uri is not None:
+        proof["jwks_uri"] = client.jwks_uri
     if client.dpop_bound:
         proof["dpop_bound_access_tokens"] = True
     return {
@@ -153,11 +156,9 @@ def _jwks(sent: Metadata, method: str) -> str | None:
 
     What is wrong with a key is told, the key itself never: it may be a private one.
     """
-    if "jwks_uri" in sent:
-        raise InvalidClientMetadata("E-REG-15")
     jwks = sent.get("jwks")
     if jwks is None:
-        if method == "private_key_jwt":
+        if method == "private_key_jwt" and "jwks_uri" not in sent:
             raise InvalidClientMetadata("E-REG-13", arrived="no jwks")
         return None
     try:
@@ -165,6 +166,22 @@ def _jwks(sent: Metadata, method: str) -> str | None:
     except jwt.BadKey as error:
         raise InvalidClientMetadata("E-REG-13", arrived=str(error)) from None
     return json.dumps(jwks, separators=(",", ":"))
+
+
+def _jwks_uri(sent: Metadata) -> str | None:
+    """Where the keys of the client are, when it did not send them. RFC 7591 §2.
+
+    Nothing is fetched before a proof is shown; the address of somebody's own network is refused
+    here, and once more where the socket would be opened.
+    """
+    address = sent.get("jwks_uri")
+    if address is None:
+        return None
+    if "jwks" in sent:
+        raise InvalidClientMetadata("E-REG-15", arrived="jwks and jwks_uri")
+    if not isinstance(address, str) or not redirects.is_public_page(address):
+        raise InvalidClientMetadata("E-REG-15", arrived=str(address))
+    return address
 
 
 def _dpop_bound(asked: object) -> bool:

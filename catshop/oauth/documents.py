@@ -12,13 +12,13 @@ from __future__ import annotations
 import json
 import re
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from catshop.kernel import Clock
 from catshop.limits import OAuthLimits
 from catshop.oauth import clients, jwt, redirects, scopes, strict, throttle
-from catshop.oauth.errors import InvalidRequest, OAuthError
+from catshop.oauth.errors import InvalidClient, InvalidRequest, OAuthError
 from catshop.oauth.fetch import Admit, Ask, Fetched, Fetcher, FetchFailed, Kept, Reach, permitted
 from catshop.oauth.model import Client
 from catshop.oauth.parameters import GRANT_TYPES
@@ -33,14 +33,6 @@ METHODS: Final = frozenset({"none", "private_key_jwt"})
 """How a client proves itself that shares no secret with anybody."""
 
 NEEDED: Final = ("client_id", "client_name", "redirect_uris")
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """A client as its document describes it, and where its keys are when they are elsewhere."""
-
-    client: Client
-    jwks_uri: str | None
 
 
 def is_address(client_id: str) -> bool:
@@ -59,7 +51,7 @@ def address(client_id: str, reach: Reach) -> str:
     return client_id
 
 
-def describe(client_id: str, body: bytes, clock: Clock) -> Described:
+def describe(client_id: str, body: bytes, clock: Clock) -> Client:
     """The client that the document describes; FetchFailed for the first rule that it breaks."""
     try:
         sent = strict.members(body)
@@ -77,7 +69,7 @@ def describe(client_id: str, body: bytes, clock: Clock) -> Described:
         raise FetchFailed(error.reference, error.arrived) from None
 
 
-def _described(sent: strict.Members, client_id: str, clock: Clock) -> Described:
+def _described(sent: strict.Members, client_id: str, clock: Clock) -> Client:
     """By the rules of a registration, but that what we do not know is left out, not refused."""
     method = sent.get("token_endpoint_auth_method", "none")
     if method not in METHODS:
@@ -90,8 +82,9 @@ def _described(sent: strict.Members, client_id: str, clock: Clock) -> Described:
     told["token_endpoint_auth_method"] = "none" if keyless else method
     client = clients.accept(told, client_id, clock())
     asked = frozenset(str(sent.get("scope", "")).split()) & scopes.ORDINARY
-    client = replace(client, auth_method=method, scopes=asked or client.scopes)
-    return Described(client, str(jwks_uri) if keyless else None)
+    elsewhere = str(jwks_uri) if keyless else None
+    scope = asked or client.scopes
+    return replace(client, auth_method=method, scopes=scope, jwks_uri=elsewhere)
 
 
 def _known(sent: strict.Members, name: str, ours: tuple[str, ...]) -> list[Any]:
@@ -119,7 +112,7 @@ class ClientDocuments:
         self._ask = Ask(allowed.octets, allowed.seconds)
         self._keys_ask = Ask(allowed.key_octets, allowed.seconds)
 
-        def read(url: str, fetched: Fetched) -> Described:
+        def read(url: str, fetched: Fetched) -> Client:
             return describe(url, fetched.body, clock)
 
         self._documents = Kept(fetcher, read, clock)
@@ -129,8 +122,7 @@ class ClientDocuments:
         """Whether something of it must be fetched first; InvalidRequest when none may be there."""
         if not is_address(client_id):
             return False
-        found = self._documents.known(address(client_id, self._reach))
-        return found is None or bool(found.jwks_uri and not self._key_sets.known(found.jwks_uri))
+        return self._documents.known(address(client_id, self._reach)) is None
 
     async def meet(self, client_id: str, visitor: str) -> Client | None:
         """The client as it describes itself now, kept for those who ask for it by its id.
@@ -161,7 +153,7 @@ class ClientDocuments:
         await self._registered.put(client)
 
     async def find(self, client_id: str) -> Client | None:
-        """See the port. Keys are read anew, because a proof is worth what its key is worth now.
+        """See the port. What proves itself is read anew: a proof is worth what its key is now.
 
         That goes for clients alone that a user has met: a stranger cannot make us knock.
         """
@@ -173,6 +165,13 @@ class ClientDocuments:
         except FetchFailed:
             return None
 
+    async def keys_at(self, jwks_uri: str) -> str:
+        """The public keys of a client that are there; InvalidClient when they cannot be read."""
+        try:
+            return await self._key_sets.get(jwks_uri, self._keys_ask)
+        except FetchFailed as failure:
+            raise InvalidClient(failure.code, arrived=failure.arrived) from None
+
     async def _met(self, client_id: str, admit: Admit) -> Client:
         """The client as its document describes it now, kept as it is."""
         try:
@@ -183,11 +182,7 @@ class ClientDocuments:
         return client
 
     async def _read(self, url: str, admit: Admit | None = None) -> Client:
-        found = await self._documents.get(url, self._ask, admit)
-        if found.jwks_uri is None:
-            return found.client
-        jwks = await self._key_sets.get(found.jwks_uri, self._keys_ask, admit)
-        return replace(found.client, jwks=jwks)
+        return await self._documents.get(url, self._ask, admit)
 
 
 def _key_set(_: str, fetched: Fetched) -> str:

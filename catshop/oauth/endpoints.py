@@ -128,7 +128,9 @@ class AuthorizationServer:
         self._throttle = limiter
         self._possession = Possession(settings, stores.proofs, clock=clock, trace=trace)
         self._revocation = Revocation(stores, clock, trace)
-        self._clients = ClientAuthentication(settings, stores, clock=clock, mint=mint, trace=trace)
+        self._clients = ClientAuthentication(
+            settings, stores, documents.keys_at, clock=clock, mint=mint, trace=trace
+        )
         self._management = Management(settings, stores, clock=clock, mint=mint, trace=trace)
         self._vouching = jwt_bearer.JwtBearer(
             settings, stores, clock=clock, mint=mint, fetcher=fetcher

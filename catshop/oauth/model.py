@@ -44,7 +44,8 @@ class Client:
     """An application that asks for access. OAuth 2.1 §2.1.
 
     `auth_method` is how it proves who it is, in the words of RFC 7591 §2: with `none` it is public,
-    and its id alone names it. `jwks` are its public keys, as the JSON that was registered.
+    and its id alone names it. `jwks` are its public keys, as the JSON that was registered, and
+    `jwks_uri` is where they are instead.
     `serves` is the resource that it serves, when the operator says so: a resource server is a
     client, too, where it asks after tokens (RFC 7662 §2.1). With `dpop_bound` it is given no token
     that another could use (RFC 9449 §5.2).
@@ -64,6 +65,7 @@ class Client:
     origin: Origin = Origin.ITSELF
     management_hash: str | None = field(default=None, repr=False)
     dpop_bound: bool = False
+    jwks_uri: str | None = None
 
     @property
     def public(self) -> bool:

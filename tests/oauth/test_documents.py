@@ -14,6 +14,7 @@ from anyio.abc import ByteStream
 from catshop.limits import OAuthLimits
 from tests.oauth.cases import case, each
 from tests.oauth.house import CALLBACK, Clock, House, Visitor, field_of, json_of, query_of
+from tests.oauth.keys import assertion, public_set, shown
 from tests.oauth.world import ADDRESS, LOOPBACKS, Reply, Site, answering, neighbour, site
 
 HOST = "client.example"
@@ -354,26 +355,65 @@ async def test_one_address_may_have_only_so_many_documents_fetched(
     assert here.asked == 4
 
 
-async def test_keys_elsewhere_are_read_through_the_same_door(
-    house: House, here: Site, alice: Visitor
-) -> None:
-    """RFC 7591 §2; RFC 7517 §5: C20. A private address is never dialled."""
-    keys = "https://keys.example/jwks"
-    body = document(token_endpoint_auth_method="private_key_jwt", jwks_uri=keys)
-    here.reply = answering(body)
-    house.world.lead("keys.example", ["10.0.0.1"])
-    answer = await alice.authorize(URL)
-    assert answer.status == 400
-    assert b"E-FETCH-02" in answer.body
-    assert house.world.dialled == [ADDRESS]
-    served = answering(json.dumps({"keys": [{**PUBLIC_KEY, "kid": "1"}]}))
-    async with site(house.world, "keys.example", served, address="93.184.215.15") as keyed:
+KEYS = "https://keys.example/jwks"
+
+
+async def proved(house: House, client_id: str, clock: Clock, **claims: Any) -> tuple[int, str]:
+    """Whether an assertion of the client proves it: status, and what is said of it."""
+    form = {"token": "x", **shown(assertion(client_id, clock, **claims))}
+    answer = await house.post("/revoke", form)
+    return answer.status, str(json_of(answer)["error_description"]) if answer.body else ""
+
+
+@pytest.fixture(params=["described", "registered"])
+async def keyless(request: pytest.FixtureRequest, house: House, here: Site, alice: Visitor) -> str:
+    """A client whose keys are elsewhere, and nobody has asked for them yet."""
+    if request.param == "registered":
+        told = {"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": KEYS}
+        answer = await house.register(**told)
+        assert json_of(answer)["jwks_uri"] == KEYS
+        client_id = str(json_of(answer)["client_id"])
+    else:
+        body = document(token_endpoint_auth_method="private_key_jwt", jwks_uri=KEYS)
+        here.reply = answering(body)
         assert (await alice.authorize(URL)).status == 303
+        client_id = URL
+    assert "keys.example" not in house.world.looked_up
+    return client_id
+
+
+@case("C20", "keys at a private address prove nothing, and nobody knocks there")
+@case("R18", "a jwks_uri is read when its client proves itself, never at registration")
+async def test_keys_elsewhere_are_read_through_the_same_door(
+    house: House, keyless: str, clock: Clock
+) -> None:
+    """RFC 7591 §2; RFC 7517 §5."""
+    house.world.lead("keys.example", ["10.0.0.1"])
+    dialled = list(house.world.dialled)
+    status, said = await proved(house, keyless, clock)
+    assert (status, said[-10:]) == (401, "E-FETCH-02")
+    assert house.world.dialled == dialled
+    served = answering(json.dumps(public_set("ec")))
+    async with site(house.world, "keys.example", served, address="93.184.215.15") as keyed:
+        assert [await proved(house, keyless, clock) for _ in range(3)] == [(200, "")] * 3
+        assert keyed.asked == 1
+        clock.forward(61)
+        keyed.reply = answering(json.dumps(public_set("other")))
+        assert (await proved(house, keyless, clock))[0] == 401
+        assert keyed.asked == 2
         keyed.reply = answering('{"keys": []}')
-    client = await house.stores.clients.find(URL)
-    assert client is not None
-    assert client.auth_method == "private_key_jwt"
-    assert '"kid":"1"' in (client.jwks or "")
+        clock.forward(61)
+        assert (await proved(house, keyless, clock))[0] == 401
+
+
+@case("C20", "an assertion that no key could make good fetches none")
+@pytest.mark.parametrize("claims", [{"aud": "https://other.example"}, {"exp": 1}, {"jti": None}])
+async def test_no_keys_are_fetched_for_what_they_could_not_prove(
+    house: House, keyless: str, clock: Clock, claims: dict[str, Any]
+) -> None:
+    """RFC 7523 §3."""
+    assert (await proved(house, keyless, clock, **claims))[0] == 401
+    assert "keys.example" not in house.world.looked_up
 
 
 async def test_a_client_whose_keys_cannot_be_read_any_more_proves_nothing(

@@ -213,7 +213,7 @@ REFUSED = [
         case("R11", "keys are public, strong, told apart, and said in one place"),
         {
             "both": members(jwks=public_set("ec"), jwks_uri=JWKS_URI),
-            "uri": members(jwks_uri=JWKS_URI),
+            "two-uris": members(jwks_uri=[JWKS_URI]),
             "none": members(token_endpoint_auth_method="private_key_jwt"),
             "private": members(jwks=private_set("ec")),
             "oct": members(jwks=SHARED),

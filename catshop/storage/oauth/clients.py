@@ -18,8 +18,8 @@ from catshop.storage.oauth import rows
 INSERT: Final = """
     INSERT INTO oauth_clients
     (id, name, redirect_uris, grant_types, scopes, application_type, created_at,
-    auth_method, secret_hash, jwks, serves, origin, management_hash, dpop_bound)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    auth_method, secret_hash, jwks, serves, origin, management_hash, dpop_bound, jwks_uri)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 REPLACE: Final = """
@@ -28,7 +28,7 @@ REPLACE: Final = """
     application_type = excluded.application_type, auth_method = excluded.auth_method,
     secret_hash = excluded.secret_hash, jwks = excluded.jwks, serves = excluded.serves,
     origin = excluded.origin, management_hash = excluded.management_hash,
-    dpop_bound = excluded.dpop_bound
+    dpop_bound = excluded.dpop_bound, jwks_uri = excluded.jwks_uri
 """
 
 
@@ -104,4 +104,5 @@ def _values(client: Client) -> tuple[Value, ...]:
         client.origin,
         client.management_hash,
         int(client.dpop_bound),
+        client.jwks_uri,
     )

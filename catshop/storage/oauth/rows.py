@@ -93,6 +93,7 @@ def client(row: Row) -> Client:
         origin=Origin(text(row["origin"])),
         management_hash=_text_or_none(row["management_hash"]),
         dpop_bound=bool(number(row["dpop_bound"])),
+        jwks_uri=_text_or_none(row["jwks_uri"]),
     )
 
 
