@@ -278,6 +278,47 @@ class SkillLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientLimits:
+    """What our own client waits for, reads and repeats."""
+
+    request_seconds: float = 300.0
+    """One request with its answer; progress does not lengthen it."""
+    connect_seconds: float = 10.0
+    """Until a connection stands."""
+    probe_seconds: float = 30.0
+    """A program that has not answered `server/discover` by then speaks an older revision; it has
+    to be started first, which takes a while."""
+    listen_seconds: float = 2.0
+    """Until the stream for the server's own messages stands; then we go on without it."""
+    goodbye_seconds: float = 2.0
+    """A cancellation, the end of a session: whoever leaves does not wait longer."""
+    linger_seconds: float = 0.2
+    """A stream that has brought its answer may take so long to end, and its connection is kept."""
+    exit_seconds: float = 2.0
+    """Between closing a program's input, asking it to end and killing it."""
+    message: int = 16 * 1024 * 1024
+    """Octets of one answer, or of one event."""
+    nodes: int = 1_000_000
+    """Commas, colons and brackets in one."""
+    retry_milliseconds: int = 1000
+    """Before a broken stream is resumed, where the server has not said how long."""
+    longest_retry_seconds: float = 60.0
+    """No server makes us wait longer than this between two connections."""
+    resumptions: int = 5
+    """Connections in a row that brought nothing, after which a stream is lost."""
+    rounds: int = 16
+    """Times that one request may come back and ask for more."""
+    pages: int = 1000
+    """Pages of one list."""
+    proofs: int = 8
+    """Times that one request may be sent with another proof of who asks."""
+    poll_milliseconds: int = 500
+    """Between two looks at a task, where the server has not said how long."""
+    backlog: int = 256
+    """Changes that nobody has read yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """All numbers, one group a plane."""
 
@@ -290,3 +331,4 @@ class Limits:
     fetch: FetchLimits = field(default_factory=FetchLimits)
     task: TaskLimits = field(default_factory=TaskLimits)
     skill: SkillLimits = field(default_factory=SkillLimits)
+    client: ClientLimits = field(default_factory=ClientLimits)

@@ -72,6 +72,8 @@ class Decoder:
         self._event = ""
         self._next_id: str | None = None
         self._retry: int | None = None
+        self.reconnection_time: int | None = None
+        """Milliseconds, as the stream last set them, with an event or alone. WHATWG HTML §9.2.6."""
 
     @property
     def last_event_id(self) -> str:
@@ -101,7 +103,7 @@ class Decoder:
         elif name == "id" and "\0" not in value:
             self._next_id = value
         elif name == "retry" and value.isascii() and value.isdigit():
-            self._retry = int(value)
+            self._retry = self.reconnection_time = int(value)
 
     def _dispatch(self) -> ServerEvent | None:
         self._id = self._id if self._next_id is None else self._next_id
