@@ -90,9 +90,10 @@ def renew(record: Record, found: Mapping[str, Found], *, suite: str, date: str) 
 
 
 def _renewed(scenario: Scenario, checks: Checks) -> Scenario:
-    success = {id_: checks[id_].successes for id_ in sorted(checks) if _succeeded(checks[id_])}
     bad = {id_ for id_, outcome in checks.items() if outcome.status in BAD}
     excused = {id_: why for id_, why in scenario.excused.items() if id_ in bad}
+    counted = [id_ for id_ in sorted(checks) if id_ in excused or _succeeded(checks[id_])]
+    success = {id_: checks[id_].successes for id_ in counted if checks[id_].successes}
     return Scenario(success, excused)
 
 

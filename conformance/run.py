@@ -26,7 +26,7 @@ from typing import IO, Final
 from rich.console import Console
 from rich.table import Table
 
-from conformance import authorization
+from conformance import authorization, client
 from conformance.record import Checks, Found, Outcome, Record, Scenario, judge, read, renew, write
 
 HERE: Final = Path(__file__).parent
@@ -44,7 +44,10 @@ DOORS: Final = ("own", "asgi")
 PROGRAM: Final = "program"
 """What is hosted as anybody would start it, with its gate closed."""
 
-_FOLDER = re.compile(r"(?:authorization-)?server-(.+)-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d{3}Z")
+CLIENT: Final = "client"
+"""Nothing is hosted: the suite is the server, and our client is judged."""
+
+_FOLDER = re.compile(r"(?:(?:authorization-)?server-)?(.+)-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d{3}Z")
 """How the suite calls the folder of one scenario's checks."""
 
 
@@ -106,9 +109,11 @@ LEGS: Final = (
         ),
     ),
     Leg("authorization", PROGRAM, doors=("own",)),
+    Leg("client, 2025-11-25", CLIENT, one_by_one("2025-11-25", *client.HANDSHAKE), ("own",)),
+    Leg("client, 2026-07-28", CLIENT, one_by_one("2026-07-28", *client.STATELESS), ("own",)),
 )
-"""Those of the fixture ask everything; those of the shop, what needs no fixture; the last one asks
-the authorization server of the program itself."""
+"""Those of the fixture ask everything; those of the shop, what needs no fixture; then there is the
+authorization server of the program itself, and our client."""
 
 
 def main() -> int:
@@ -142,9 +147,11 @@ def run(leg: Leg, door: str, url: str | None) -> Found:
     with (out / "log.txt").open("w", encoding="utf-8") as log:
         if leg.hosted == PROGRAM:
             authorization.run([*suite(), "authorization", "-o", str(out)], SECONDS, log)
+        elif leg.hosted == CLIENT:
+            client.run(leg.runs, [*suite(), "client", "-o", str(out)], SECONDS, log)
         else:
             run_server(leg, door, url, [*suite(), "server", "-o", str(out)], log)
-    return {_scenario_of(file): checks_in(file) for file in sorted(out.glob("*/checks.json"))}
+    return {_scenario_of(file, out): checks_in(file) for file in sorted(out.rglob("checks.json"))}
 
 
 def suite() -> list[str]:
@@ -187,10 +194,11 @@ def host(hosted: str, door: str, url: str | None) -> Iterator[str]:
             process.terminate()
 
 
-def _scenario_of(file: Path) -> str:
-    found = _FOLDER.fullmatch(file.parent.name)
+def _scenario_of(file: Path, out: Path) -> str:
+    name = file.parent.relative_to(out).as_posix()
+    found = _FOLDER.fullmatch(name)
     if found is None:
-        raise SystemExit(f"the suite names its folders in a new way: {file.parent.name}")
+        raise SystemExit(f"the suite names its folders in a new way: {name}")
     return found[1]
 
 
