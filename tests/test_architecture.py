@@ -182,6 +182,12 @@ def test_every_public_name_says_what_must_hold(module: str) -> None:
     assert not silent, f"{module}: no docstring on {silent}"
 
 
+def test_every_migration_has_a_number_of_its_own() -> None:
+    """Two of one number would be one to a database that has seen the first."""
+    numbers = [int(path.name[:4]) for path in sorted((PACKAGE / "storage/schema").glob("*.sql"))]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
 def public(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
     """Public functions and classes, and methods of those, that have no docstring."""
     for node in body:
