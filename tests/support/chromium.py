@@ -28,6 +28,12 @@ ROOT: Final = Path(__file__).parents[2]
 UNPACKED: Final = ROOT / ".cache/chromium"
 AXE: Final = ROOT / "conformance/node_modules/axe-core/axe.min.js"
 
+BESIDE: Final = {
+    "LD_LIBRARY_PATH": str(UNPACKED / "lib"),
+    "FONTCONFIG_FILE": str(UNPACKED / "fonts.conf"),
+}
+"""Where the unpacked one finds the libraries and the font that came with it."""
+
 QUIET: Final = (
     "--disable-gpu",
     "--disable-quic",
@@ -88,20 +94,18 @@ class Chromium:
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Chromium]:
     """Start it, with a profile that is gone afterwards; asyncio alone, as Playwright is."""
-    program = os.environ.get("CATSHOP_CHROMIUM") or UNPACKED / "chromium"
-    environ = {
-        **os.environ,
-        "LD_LIBRARY_PATH": str(UNPACKED / "lib"),
-        "FONTCONFIG_FILE": str(UNPACKED / "fonts.conf"),
-    }
+    own = os.environ.get("CATSHOP_CHROMIUM")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=program, args=QUIET, env=environ, chromium_sandbox=False
+            executable_path=own or UNPACKED / "chromium",
+            args=QUIET,
+            env={**os.environ} if own else {**os.environ, **BESIDE},
+            chromium_sandbox=False,
         )
         found = Chromium(browser)
         yield found
         await browser.close()
-    assert found.complaints == []
+    assert not found.complaints, found.complaints
 
 
 async def violations(page: Page) -> list[str]:
