@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -38,9 +40,23 @@ def settings(limits: OAuthLimits, token_format: TokenFormat) -> OAuthSettings:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, settings: OAuthSettings, clock: Clock) -> AsyncIterator[House]:
-    """A house without users and clients."""
+async def house(
+    tmp_path: Path, settings: OAuthSettings, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> AsyncIterator[House]:
+    """A house without users and clients; in the end its file is whole and nothing has crashed."""
     database = SqliteDatabase.open(tmp_path / "shop.db", StorageLimits(), Trace())
     await migrate(database, clock())
     yield House(settings, stores_on(database), database, clock)
     await database.close()
+    assert faults_of(tmp_path / "shop.db") == []
+    assert [line.getMessage() for line in caplog.get_records("call") if line.exc_info] == []
+
+
+def faults_of(path: Path) -> list[object]:
+    """What SQLite finds wrong in the file: damage, and rows that refer to nothing."""
+    with closing(sqlite3.connect(path)) as connection:
+        damage = connection.execute("PRAGMA integrity_check").fetchall()
+        return [
+            *(row for row in damage if row != ("ok",)),
+            *connection.execute("PRAGMA foreign_key_check"),
+        ]
