@@ -202,3 +202,10 @@ def public(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
 
 def is_overload(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
     return any(isinstance(each, ast.Name) and each.id == "overload" for each in node.decorator_list)
+
+
+def test_no_two_migrations_have_one_number() -> None:
+    """The second of them would never run: what is recorded as done is the number."""
+    schema = ROOT / "catshop/storage/schema"
+    numbers = sorted(int(file.name[:4]) for file in schema.glob("*.sql"))
+    assert numbers == list(range(1, len(numbers) + 1))

@@ -24,7 +24,7 @@ from catshop.oauth.errors import (
     InvalidSoftwareStatement,
 )
 from catshop.oauth.model import Client, Origin
-from catshop.oauth.parameters import DEVICE_CODE, GRANT_TYPES
+from catshop.oauth.parameters import DEVICE_CODE, GRANT_TYPES, TOKEN_EXCHANGE
 from catshop.oauth.tokens import Mint
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.fields import parse_media_type
@@ -212,7 +212,7 @@ def _grant_types(asked: tuple[str, ...], method: str) -> tuple[str, ...]:
     """
     strange = [name for name in asked if name not in GRANT_TYPES]
     alone = "refresh_token" in asked and not {"authorization_code", DEVICE_CODE} & set(asked)
-    unproven = "client_credentials" in asked and method == "none"
+    unproven = {"client_credentials", TOKEN_EXCHANGE} & set(asked) and method == "none"
     if strange or alone or unproven or not asked:
         raise InvalidClientMetadata("E-REG-07", arrived=" ".join(asked) or "none")
     return asked

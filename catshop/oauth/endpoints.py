@@ -27,6 +27,7 @@ from catshop.oauth import (
     metadata,
     pages,
     throttle,
+    token_exchange,
     tokens,
 )
 from catshop.oauth.browser import Browser
@@ -50,6 +51,7 @@ from catshop.oauth.model import Client
 from catshop.oauth.parameters import (
     DEVICE_CODE,
     JWT_BEARER,
+    TOKEN_EXCHANGE,
     CodeGrant,
     Parameters,
     RefreshGrant,
@@ -135,6 +137,7 @@ class AuthorizationServer:
         self._vouching = jwt_bearer.JwtBearer(
             settings, stores, clock=clock, mint=mint, fetcher=fetcher
         )
+        self._exchanges = token_exchange.Exchanges(settings, stores, clock=clock, mint=mint)
         self._devices = devices.Devices(settings, stores, clock=clock, mint=mint, trace=trace)
         self._introspection = Introspection(settings, stores, clock=clock, mint=mint, trace=trace)
         self._browser = Browser(
@@ -267,6 +270,8 @@ class AuthorizationServer:
             answer = await self._credentials(sent, client, jkt)
         elif asked == JWT_BEARER:
             answer = await self._vouched(sent, client, request.address, jkt)
+        elif asked == TOKEN_EXCHANGE:
+            answer = await self._exchange(sent, client, request.address, jkt)
         elif asked == DEVICE_CODE:
             answer = await self._redeem(*await self._devices.poll(sent, client), client, jkt)
         else:
@@ -331,9 +336,16 @@ class AuthorizationServer:
         self, sent: Parameters, client: Client, address: str, jkt: str | None
     ) -> Answer:
         """The jwt-bearer grant. RFC 7523 §2.1."""
-        minted = await self._minted(tokens.short(self._mint), jkt)
-        issuing = (minted, self._lifetimes())
+        issuing = minted, _ = await self._minted(tokens.short(self._mint), jkt), self._lifetimes()
         return self._settle(await self._vouching.decision(sent, client, address, issuing), minted)
+
+    async def _exchange(
+        self, sent: Parameters, client: Client, address: str, jkt: str | None
+    ) -> Answer:
+        """The exchange of a token, which says what kind it has issued. RFC 8693 §2.2.1."""
+        issuing = minted, _ = await self._minted(tokens.short(self._mint), jkt), self._lifetimes()
+        decision = await self._exchanges.decision(sent, client, address, issuing)
+        return self._settle(decision, minted, issued_token_type=token_exchange.ACCESS_TOKEN)
 
     async def _credentials(self, sent: Parameters, client: Client, jkt: str | None) -> Answer:
         """The client credentials grant. OAuth 2.1 §4.2.1."""
@@ -345,7 +357,7 @@ class AuthorizationServer:
             raise InvalidClient("E-TOKEN-03", arrived=client.id)
         return self._settle(decision, minted)
 
-    def _settle(self, decision: Decision, minted: Minted) -> Answer:
+    def _settle(self, decision: Decision, minted: Minted, **more: str) -> Answer:
         """Tell what was decided: to the trace, to whoever remembers tokens, to the client."""
         if isinstance(decision, Refuse) and decision.family_id is not None:
             self._stores.notices.ended(decision.family_id)
@@ -355,7 +367,7 @@ class AuthorizationServer:
             raise TypeError("a refusal has a finding that failed")
         self._stores.notices.ended(decision.family.id)
         told = tokens.answer(minted, decision.family, decision.access, decision.refresh)
-        return json_answer(200, told, NO_STORE)
+        return json_answer(200, {**told, **more}, NO_STORE)
 
     async def _minted(self, family_id: str, jkt: str | None) -> Minted:
         return Minted.of(family_id, self._mint, await self._keyring.writer(), jkt)

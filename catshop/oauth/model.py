@@ -216,7 +216,10 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One grant, and every token that comes of it. OAuth 2.1 §4.3.3; RFC 9700 §4.14.2."""
+    """One grant, and every token that comes of it. OAuth 2.1 §4.3.3; RFC 9700 §4.14.2.
+
+    One that came of another's token is good as long as that one, its `parent`, is. RFC 8693 §2.1.
+    """
 
     id: str
     client_id: str
@@ -226,6 +229,7 @@ class Family:
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

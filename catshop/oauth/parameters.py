@@ -136,6 +136,9 @@ DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
 JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 """RFC 7523 §2.1."""
 
+TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a grant
+"""RFC 8693 §2.1."""
+
 PROFILE: Final = "urn:ietf:params:oauth:grant-profile:id-jag"
 """The kind of assertion that speaks of a user, as metadata names it."""
 
@@ -145,6 +148,7 @@ GRANT_TYPES: Final = (
     "client_credentials",
     DEVICE_CODE,
     JWT_BEARER,
+    TOKEN_EXCHANGE,
 )
 """What the token endpoint answers, as the metadata says. OAuth 2.1 §4."""
 
@@ -171,26 +175,26 @@ def refresh_grant(sent: Parameters) -> RefreshGrant:
     """The parameters of the refresh grant. OAuth 2.1 §4.3.1."""
     return RefreshGrant(
         refresh_token=Secret(sent.need("refresh_token")),
-        scopes=_scopes(sent),
+        scopes=scopes_of(sent),
         resource=sent.all("resource"),
     )
 
 
 def client_credentials_grant(sent: Parameters) -> ClientCredentialsGrant:
     """The parameters of the client credentials grant. OAuth 2.1 §4.2.1."""
-    return ClientCredentialsGrant(scopes=_scopes(sent), resource=sent.all("resource"))
+    return ClientCredentialsGrant(scopes=scopes_of(sent), resource=sent.all("resource"))
 
 
 def jwt_bearer_grant(sent: Parameters) -> JwtBearerGrant:
     """The parameters of the jwt-bearer grant. RFC 7523 §2.1: exactly one assertion."""
     return JwtBearerGrant(
         assertion=Secret(sent.need("assertion")),
-        scopes=_scopes(sent),
+        scopes=scopes_of(sent),
         resource=sent.all("resource"),
     )
 
 
-def _scopes(sent: Parameters) -> frozenset[str] | None:
+def scopes_of(sent: Parameters) -> frozenset[str] | None:
     """The scopes that are asked for; None when none is named."""
     scope = sent.one("scope")
     return None if scope is None else scopes.parse(scope)

@@ -145,7 +145,9 @@ class ResourceServer:
         principal = self._judge(found, now)
         # What was forgotten while storage was asked must not be remembered after all.
         if found is not None and before == self._forgotten:
-            self._remember(digest, self._trusted(principal, found.family.id, now))
+            self._remember(
+                digest, self._trusted(principal, found.family.parent or found.family.id, now)
+            )
         return principal
 
     async def is_alive(self, principal: Principal) -> bool:

@@ -47,6 +47,7 @@ async def test_the_server_says_its_issuer_verbatim_and_only_what_exists(house: H
         "refresh_token",
         "client_credentials",
         "urn:ietf:params:oauth:grant-type:device_code",
+        "urn:ietf:params:oauth:grant-type:token-exchange",
     ]
     assert "none" not in document["introspection_endpoint_auth_methods_supported"]
     for algorithms in (value for name, value in document.items() if "alg_values" in name):

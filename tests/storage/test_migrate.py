@@ -171,9 +171,3 @@ async def test_a_kill_in_the_middle_leaves_the_old_schema(
     assert await database.all("SELECT name FROM sqlite_master") == []
     assert await migrate(database, NOW) == tuple(step.number for step in migrations())
     await database.close()
-
-
-def test_no_two_migrations_have_one_number() -> None:
-    """The second of them would never run: what is recorded as done is the number."""
-    numbers = [migration.number for migration in migrations()]
-    assert numbers == list(range(1, len(numbers) + 1))

@@ -27,13 +27,14 @@ from catshop.storage.oauth import rows
 
 PRESENTED: Final = """
     SELECT t.hash, t.id, t.family_id, t.scopes, t.created_at, t.expires_at, t.jkt,
-        f.client_id, f.user_id, f.resource, f.scopes AS family_scopes,
+        f.client_id, f.user_id, f.resource, f.parent, f.scopes AS family_scopes,
         f.created_at AS family_created_at, f.expires_at AS family_expires_at,
         u.name AS user_name, u.created_at AS user_created_at, u.disabled_at AS user_disabled_at
     FROM oauth_access_tokens t
     JOIN oauth_families f ON f.id = t.family_id
     LEFT JOIN oauth_users u ON u.id = f.user_id
-    WHERE f.revoked_at IS NULL
+    LEFT JOIN oauth_families p ON p.id = f.parent
+    WHERE f.revoked_at IS NULL AND p.revoked_at IS NULL
 """
 """An access token with its family and user. The password's hash is not asked for."""
 
@@ -93,6 +94,9 @@ class Grants:
             there = rows.has_client(statements, family.client_id)
             if family.user_id is not None:
                 there = there and rows.has_user(statements, family.user_id)
+            if there and family.parent is not None:
+                row = statements.one("SELECT * FROM oauth_families WHERE id = ?", family.parent)
+                there = row is not None and row["revoked_at"] is None
             if there and issue.proof is not None:
                 there = rows.spend(statements, issue.proof.hash, issue.proof.until)
             if there:
@@ -245,8 +249,8 @@ def _add_family(statements: Statements, family: Family) -> None:
     )
     statements.run(
         "INSERT INTO oauth_families"
-        " (id, client_id, user_id, scopes, resource, created_at, expires_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        " (id, client_id, user_id, scopes, resource, created_at, expires_at, parent)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         family.id,
         family.client_id,
         family.user_id,
@@ -254,6 +258,7 @@ def _add_family(statements: Statements, family: Family) -> None:
         family.resource,
         milliseconds(family.created_at),
         milliseconds(family.expires_at),
+        family.parent,
     )
 
 

@@ -189,6 +189,7 @@ def family(row: Row) -> Family:
         created_at=time(row["created_at"]),
         expires_at=time(row["expires_at"]),
         revoked_at=_time_or_none(row["revoked_at"]),
+        parent=_text_or_none(row["parent"]),
     )
 
 
@@ -258,6 +259,7 @@ def presented(row: Row) -> Presented:
         resource=text(row["resource"]),
         created_at=time(row["family_created_at"]),
         expires_at=time(row["family_expires_at"]),
+        parent=_text_or_none(row["parent"]),
     )
     owner = None
     if user_id is not None:
