@@ -209,6 +209,15 @@ async def test_a_very_long_authorization_request_is_414(
     assert (await http.get(f"{shop.url}/authorize?state={'x' * 8000}")).status_code == 400
 
 
+@case("L13", "no browser may guess what a page is")
+async def test_a_page_is_what_it_says(shop: Open, http: httpx2.AsyncClient) -> None:
+    """RFC 9700 §4.16; Fetch §3.6."""
+    answer = await http.get(f"{shop.url}/authorize")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-frame-options"] == "DENY"
+
+
 @case("M9", "the answer to HEAD has the fields of GET, its length among them, and no body")
 async def test_head_has_no_body(shop: Open, http: httpx2.AsyncClient) -> None:
     """RFC 9110 §9.3.2."""

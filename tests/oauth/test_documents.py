@@ -341,6 +341,7 @@ def limits() -> OAuthLimits:
     return OAuthLimits(registrations_per_hour=5)
 
 
+@case("C17", "one address has so many documents fetched in an hour")
 async def test_one_address_may_have_only_so_many_documents_fetched(
     house: House, here: Site, alice: Visitor
 ) -> None:
@@ -384,6 +385,7 @@ async def keyless(request: pytest.FixtureRequest, house: House, here: Site, alic
 
 @case("C20", "keys at a private address prove nothing, and nobody knocks there")
 @case("R18", "a jwks_uri is read when its client proves itself, never at registration")
+@case("C20", "keys at a private address are a page, and nobody is dialled")
 async def test_keys_elsewhere_are_read_through_the_same_door(
     house: House, keyless: str, clock: Clock
 ) -> None:
@@ -416,6 +418,7 @@ async def test_no_keys_are_fetched_for_what_they_could_not_prove(
     assert "keys.example" not in house.world.looked_up
 
 
+@case("C20", "a client whose keys cannot be read is 401 at the token endpoint")
 async def test_a_client_whose_keys_cannot_be_read_any_more_proves_nothing(
     house: House, here: Site, alice: Visitor, clock: Clock
 ) -> None:

@@ -471,8 +471,9 @@ async def test_who_waits_fetches_when_the_first_has_gone(kept: Kept[bytes], worl
         assert here.asked == 2
 
 
+@case("C17", "so many documents are kept; the least used goes first")
 async def test_only_so_many_are_kept_and_the_least_used_goes(world: World, clock: Clock) -> None:
-    """C17."""
+    """RFC 9111 §4.2.2."""
     fetcher = Fetcher(replace(LIMITS, kept=2), Trace(), internet=world, tls=trusting)
     kept = Kept(fetcher, lambda _, fetched: fetched.body, clock)
     async with site(world, HOST, answering("{}", cache_control="max-age=600")):
@@ -482,8 +483,9 @@ async def test_only_so_many_are_kept_and_the_least_used_goes(world: World, clock
     assert found == ["a", "c"]
 
 
+@case("C17", "so many fetches run at once, fewer at one host, and the rest wait or are told so")
 async def test_only_so_many_are_on_their_way() -> None:
-    """C17: eight at once, two at one host, the others wait or are told so."""
+    """RFC 9110 §15.6.4: eight at once, two at one host, the others wait or are told so."""
 
     class Slow(World):
         async def resolve(self, host: str, port: int) -> list[str]:

@@ -43,8 +43,9 @@ async def consent_page(house: House, **metadata: object) -> tuple[Visitor, Answe
     return visitor, await visitor.follow(await visitor.sign_in(page))
 
 
+@case("L13", "every page, a refusal too, stays out of frames and loads nothing but our stylesheet")
 async def test_every_page_is_of_our_own_making_and_stays_out_of_frames(house: House) -> None:
-    """RFC 9700 §4.16: L13."""
+    """RFC 9700 §4.16."""
     visitor, consent = await consent_page(house)
     login = (await login_page(house))[1]
     wrong = await visitor.get("/login?req=nope")
@@ -53,7 +54,7 @@ async def test_every_page_is_of_our_own_making_and_stays_out_of_frames(house: Ho
         policy = fields["content-security-policy"]
         assert policy.startswith("default-src 'none'; style-src 'self'")
         assert "frame-ancestors 'none'" in policy
-        assert "form-action" not in policy, "L22"
+        assert "form-action" not in policy
         assert fields["x-frame-options"] == "DENY"
         assert fields["cache-control"] == "no-store"
         assert fields["referrer-policy"] == "same-origin"
@@ -86,8 +87,9 @@ async def test_the_stylesheet_is_there(house: House) -> None:
     assert (field_of(answer, "content-type") or "").startswith("text/css")
 
 
+@case("L10", "the cookie is for this host and for no script")
 async def test_the_cookie_is_for_this_host_and_no_script(house: House) -> None:
-    """RFC 6265 §5: L10, on loopback without TLS."""
+    """RFC 6265 §5, on loopback without TLS."""
     client_id = await house.client()
     answer = await house.visitor().authorize(client_id)
     cookie = field_of(answer, "set-cookie") or ""
@@ -102,8 +104,9 @@ class TestHttps:
     def settings(self) -> OAuthSettings:
         return OAuthSettings("https://shop.example", "https://shop.example/mcp", Secret("k" * 43))
 
+    @case("L10", "over TLS the cookie has the prefix __Host- and is Secure")
     async def test_the_cookie_is_secure(self, house: House) -> None:
-        """RFC 6265 §5: L10."""
+        """RFC 6265 §5."""
         client_id = await house.client()
         cookie = field_of(await house.visitor().authorize(client_id), "set-cookie") or ""
         assert cookie.startswith("__Host-catshop=")
@@ -118,8 +121,9 @@ class TestHttps:
         pytest.param("é", id="L1-non-ascii"),
     ],
 )
+@case("L1", "a form without its token signs nobody in, and counts as no attempt")
 async def test_a_form_that_is_not_ours_is_refused(house: House, csrf: str) -> None:
-    """OAuth 2.1 §7.9: L1."""
+    """OAuth 2.1 §7.9."""
     await house.user()
     visitor, page = await login_page(house)
     form = {**visitor.hidden(page), "csrf": csrf, "username": "alice", "password": PASSWORD}
@@ -129,8 +133,9 @@ async def test_a_form_that_is_not_ours_is_refused(house: House, csrf: str) -> No
     assert await house.count("oauth_attempts") == 2, told
 
 
+@case("L1", "the form of another browser signs nobody in")
 async def test_a_form_of_another_session_is_refused(house: House) -> None:
-    """OAuth 2.1 §7.9: L1."""
+    """OAuth 2.1 §7.9."""
     await house.user()
     _, theirs = await login_page(house)
     visitor, _ = await login_page(house)
@@ -138,8 +143,9 @@ async def test_a_form_of_another_session_is_refused(house: House) -> None:
     assert await house.count("oauth_sessions") == 0
 
 
+@case("L1", "a page of another origin cannot post")
 async def test_a_page_of_another_origin_cannot_post(house: House) -> None:
-    """OAuth 2.1 §7.9: L1."""
+    """OAuth 2.1 §7.9."""
     visitor, _ = await login_page(house)
     fields = {
         "origin": "https://evil.example",
@@ -147,6 +153,7 @@ async def test_a_page_of_another_origin_cannot_post(house: House) -> None:
         "cookie": visitor.cookie or "",
     }
     assert (await house.ask(request_of("POST", "/login", b"", fields))).status == 403
+    assert await house.count("oauth_sessions") == 0
 
 
 async def test_a_link_to_a_request_is_worth_nothing_in_another_browser(house: House) -> None:
@@ -195,10 +202,11 @@ class TestThrottle:
             login_failures=3, login_failures_per_address=6, login_failures_per_account=7
         )
 
+    @case("L3", "after too many failures the right password waits, too, also after a restart")
     async def test_an_account_waits_after_too_many_failures_even_with_the_right_password(
         self, house: House, clock: Clock
     ) -> None:
-        """NIST SP 800-63B, OAuth 2.1 §7.7: L3."""
+        """NIST SP 800-63B, OAuth 2.1 §7.7."""
         await house.user()
         visitor, page = await login_page(house)
         for _ in range(3):
@@ -224,6 +232,7 @@ class TestThrottle:
         visitor.address = "192.0.2.77"
         assert (await visitor.sign_in(page)).status == 303
 
+    @case("L3", "the failures of all addresses together have a bound")
     async def test_an_account_is_guessed_at_so_often_from_wherever(
         self, house: House, clock: Clock
     ) -> None:
@@ -276,14 +285,16 @@ class TestThrottle:
         visitor.address = "2001:db8:0:1::ffff"
         assert (await visitor.sign_in(page)).status == 303
 
+    @case("L5", "one password against many users is stopped by its address")
     async def test_one_password_against_many_users_is_stopped(self, house: House) -> None:
-        """OAuth 2.1 §7.7: L5."""
+        """OAuth 2.1 §7.7."""
         visitor, page = await login_page(house)
         found = [(await visitor.sign_in(page, f"user{n}", "password1")).status for n in range(8)]
         assert found == [401] * 6 + [429] * 2
 
+    @case("L3", "a burst gets no more guesses than a trickle")
     async def test_a_burst_gets_no_more_guesses_than_a_trickle(self, house: House) -> None:
-        """OAuth 2.1 §7.7: L3."""
+        """OAuth 2.1 §7.7."""
         await house.user()
         visitor, page = await login_page(house)
         found: list[int] = []
@@ -345,8 +356,9 @@ async def test_an_overlong_password_is_refused_and_a_huge_form_not_read(house: H
     assert (await visitor.sign_in(page, "alice", "x" * 1_000_000)).status == 413
 
 
+@case("L8", "sign-in changes the cookie, and the old one is worth nothing")
 async def test_the_cookie_changes_at_sign_in_and_the_old_one_is_dead(house: House) -> None:
-    """OAuth 2.1 §7.9: L8."""
+    """OAuth 2.1 §7.9."""
     await house.user()
     visitor, page = await login_page(house)
     planted = visitor.cookie
@@ -367,17 +379,24 @@ async def test_the_cookie_changes_at_sign_in_and_the_old_one_is_dead(house: Hous
         pytest.param(lambda c: c + "\xff", id="L11-non-ascii"),
     ],
 )
-async def test_a_forged_cookie_counts_as_none(house: House, spoil: object) -> None:
-    """L11."""
+@case("L11", "a forged cookie counts as none, and no log shows it")
+async def test_a_forged_cookie_counts_as_none(
+    house: House, spoil: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """RFC 6265 §5.4; what was forged is written nowhere."""
     assert callable(spoil)
     visitor, page = await login_page(house)
-    visitor.cookie = spoil(visitor.cookie or "")
+    good = visitor.cookie or ""
+    visitor.cookie = spoil(good)
     req = re.findall(r'name="req" value="([^"]+)"', page.body.decode())[0]
     assert (await visitor.get(f"/login?req={req}")).status == 403
+    assert caplog.text
+    assert good.partition("=")[2][:20] not in caplog.text
 
 
+@case("L11", "what was signed for another purpose is no cookie")
 async def test_a_value_signed_for_another_purpose_is_no_cookie(house: House) -> None:
-    """L11: each purpose has its own salt."""
+    """RFC 6265 §5.4: each purpose has its own salt."""
     visitor, page = await login_page(house)
     hidden = visitor.hidden(page)
     visitor.cookie = f"catshop={hidden['req']}.{hidden['csrf']}"
@@ -387,38 +406,50 @@ async def test_a_value_signed_for_another_purpose_is_no_cookie(house: House) -> 
 @pytest.mark.parametrize(
     "seconds", [pytest.param(8 * 3600 + 1, id="old"), pytest.param(-60, id="of-the-future")]
 )
+@case("L11", "a cookie that is over, or not yet made, counts as none")
 async def test_a_cookie_of_another_time_counts_as_none(
     house: House, clock: Clock, seconds: int
 ) -> None:
-    """L11."""
+    """RFC 6265 §5.4."""
     visitor, consent = await consent_page(house)
     clock.forward(seconds)
     answer = await visitor.get(f"/consent?req={visitor.hidden(consent)['req']}")
     assert answer.status in {400, 403}
 
 
-async def test_credentials_in_the_address_are_not_looked_at(house: House) -> None:
-    """RFC 9700 §4: L24."""
+@case("L24", "what stands in the address signs nobody in, approves nothing, and is not logged")
+async def test_credentials_in_the_address_are_not_looked_at(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """RFC 9700 §4.3.2."""
     await house.user()
     visitor, page = await login_page(house)
     req = visitor.hidden(page)["req"]
     answer = await visitor.get(f"/login?req={req}&username=alice&password=whiskers+and+paws")
     assert answer.status == 200
     assert PASSWORD.encode() not in answer.body
-    answer = await visitor.get(f"/consent?req={req}&decision=approve")
-    assert await house.count("oauth_codes") == 0
+    answer = await visitor.get(f"/consent?req={req}&decision=approve&approve=1")
+    assert await house.count("oauth_codes") == await house.count("oauth_sessions") == 0
+    assert "whiskers" not in caplog.text
 
 
-async def test_next_is_not_a_parameter(house: House) -> None:
-    """OAuth 2.1 §7.12.2: L12. Where to go next is ours to say."""
+@pytest.mark.parametrize(
+    "elsewhere",
+    ["//evil.example", "https://evil.example", "/\\evil.example", "%2f%2fevil", "javascript:x"],
+)
+@case("L12", "nobody but us says where sign-in leads")
+async def test_next_is_not_a_parameter(house: House, elsewhere: str) -> None:
+    """OAuth 2.1 §7.12.2. Where to go next is ours to say."""
     await house.user()
     visitor, page = await login_page(house)
     form = {
         **visitor.hidden(page),
         "username": "alice",
         "password": PASSWORD,
-        "next": "//evil.example",
+        "next": elsewhere,
     }
+    shown = await visitor.get(f"/login?req={form['req']}&next={elsewhere}")
+    assert (shown.status, b"evil" in shown.body) == (200, False)
     answer = await visitor.post("/login", form)
     assert (field_of(answer, "location") or "").startswith("http://127.0.0.1:8000/consent?req=")
 
@@ -464,18 +495,20 @@ async def test_a_stranger_on_the_web_is_called_unverified(house: House) -> None:
         pytest.param({"scope": []}, 400, id="nothing-chosen"),
     ],
 )
+@case("L15", "a consent form that was changed gives nothing, and the request waits on")
 async def test_a_changed_consent_form_gives_nothing(
     house: House, changed: dict[str, object], status: int
 ) -> None:
-    """OAuth 2.1 §7.9: L15."""
+    """OAuth 2.1 §7.9."""
     visitor, page = await consent_page(house)
     assert (await visitor.decide(page, **changed)).status == status
     assert await house.count("oauth_codes") == 0
     assert await house.count("oauth_requests") == 1
 
 
+@case("L15", "what the form says of the request is ignored: storage has it")
 async def test_what_the_form_says_of_the_request_is_ignored(house: House) -> None:
-    """L15: the copy in storage wins."""
+    """OAuth 2.1 §7.9: the copy in storage wins."""
     visitor, page = await consent_page(house)
     answer = await visitor.decide(page, redirect_uri="https://evil.example/", client_id="x")
     assert (field_of(answer, "location") or "").startswith(f"{CALLBACK}?code=")
@@ -496,8 +529,9 @@ async def test_an_approval_posted_fifty_times_gives_one_code(house: House) -> No
     assert await house.count("oauth_codes") == 1
 
 
+@case("L17", "a no goes to the client, with the issuer, and nothing is left")
 async def test_no_means_no(house: House) -> None:
-    """OAuth 2.1 §4.1.2.1; RFC 9207 §2: L17."""
+    """OAuth 2.1 §4.1.2.1; RFC 9207 §2."""
     visitor, page = await consent_page(house)
     answer = await visitor.decide(page, "deny")
     assert answer.status == 303
@@ -509,8 +543,9 @@ async def test_no_means_no(house: House) -> None:
     assert (await visitor.decide(page)).status == 400, "it is decided"
 
 
+@case("L20", "after the password comes a GET: 303")
 async def test_after_the_password_comes_a_get(house: House) -> None:
-    """OAuth 2.1 §7.5.4: L20."""
+    """OAuth 2.1 §7.5.4."""
     await house.user()
     visitor, page = await login_page(house)
     answer = await visitor.sign_in(page)
@@ -538,12 +573,18 @@ async def test_a_request_waiting_in_another_tab_comes_along_at_sign_in(house: Ho
     assert b"It may" in page.body
 
 
+@case("L23", "an account that is closed gets no code, and its refresh tokens end")
 async def test_an_account_that_is_closed_meanwhile_gets_no_code(house: House) -> None:
-    """OAuth 2.1 §4.1.2.1: L23."""
+    """OAuth 2.1 §4.1.2.1."""
     visitor, page = await consent_page(house)
+    client_id = await house.client()
+    granted = await house.tokens(client_id)
     await house.administration.disable_user("alice")
-    assert (await visitor.decide(page)).status == 403
-    assert await house.count("oauth_codes") == 0
+    refused = await visitor.decide(page)
+    assert (refused.status, field_of(refused, "location")) == (403, None)
+    refreshed = await house.refresh(client_id, granted["refresh_token"])
+    assert json_of(refreshed)["error"] == "invalid_grant"
+    assert await house.count("oauth_codes") == 1, "that of the tokens"
     again, login = await login_page(house)
     assert (await again.sign_in(login)).status == 401
 

@@ -401,8 +401,9 @@ class TestAFewAnHour:
     def limits(self) -> OAuthLimits:
         return OAuthLimits(registrations_per_hour=3)
 
+    @case("R14", "so many registrations an hour from one address, then 429 and when to come back")
     async def test_more_wait_and_others_do_not(self, house: House, clock: Clock) -> None:
-        """RFC 7591 §5: R14."""
+        """RFC 7591 §5."""
         for _ in range(3):
             await house.client()
             clock.forward(60)
@@ -417,10 +418,11 @@ class TestAFewAnHour:
         assert (await house.register()).status == 201
 
 
+@case("R14", "a client that nobody uses is forgotten, one with a grant never")
 async def test_the_sweeper_forgets_unused_clients_and_keeps_those_with_a_grant(
     house: House, clock: Clock
 ) -> None:
-    """RFC 7591 §5: R14."""
+    """RFC 7591 §5."""
     await house.user()
     unused, used = await house.client(), await house.client()
     clock.forward(86_400)
