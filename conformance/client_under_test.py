@@ -1,9 +1,9 @@
 """Our client as the official suite runs it: one scenario, one server, whose URL comes last.
 
 The suite starts this command beside a server of its own and watches what arrives there. The name of
-the scenario, the revision and the context come from the environment. Each scenario is a function
-that uses `catshop.client` as any program would; none knows what is being checked.
-Next: `run.py`, which runs the suite.
+the scenario and its context come from the environment; the revision does, too, but our client finds
+it out by asking, as it does anywhere. Each scenario is a function that uses `catshop.client` as any
+program would; none knows what is being checked. Next: `run.py`, which runs the suite.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from typing import Any, Final
 import anyio
 
 from catshop.client.client import Client, Tool
-from catshop.client.connect import Options, connect
+from catshop.client.connect import connect
 from catshop.client.inputs import Handlers, accepted
 from catshop.client.skills import Tampered
-from catshop.protocol.versions import BY_NAME
 
 SECONDS: Final = 50
 """Ends itself before the suite gives up on it, which would leave it running."""
@@ -155,12 +154,9 @@ async def main(url: str) -> int:
         print("not a scenario of ours", file=sys.stderr)
         return 2
     handlers = Handlers(elicit=fill_in, sample=write, roots=folders)
-    if os.environ["MCP_CONFORMANCE_SCENARIO"] == "sse-retry":
-        handlers = Handlers()  # nobody who answers, so no stream but that of the call
-    speak = BY_NAME[os.environ["MCP_CONFORMANCE_PROTOCOL_VERSION"]]
     try:
         with anyio.fail_after(SECONDS):
-            async with connect(url, handlers, options=Options(speak=speak)) as client:
+            async with connect(url, handlers) as client:
                 await play(client)
     except Tampered as fault:
         print(fault, file=sys.stderr)
