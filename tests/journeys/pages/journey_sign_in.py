@@ -160,7 +160,7 @@ async def test_a_person_ends_what_they_have_allowed(shop: Open, browser: Chromiu
         await page.wait_for_url(f"{program.callback}?*")
         assert (await client.redeem((await program.answer())["code"])).status_code == 200
         await page.goto(f"{shop.url}/apps")
-        await page.get_by_role("button", name=f"Sign out {client.name}").click()
+        await page.get_by_role("button", name=f"Sign it out: {client.name}").click()
         await page.get_by_text("No application is signed in.").wait_for()
         assert (await client.refresh()).status_code == 400
         await page.get_by_role("button", name="Sign out of this browser").click()
