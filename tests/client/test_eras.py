@@ -167,6 +167,7 @@ STATELESS, SESSION = Peer(NEWEST, about={"a": 1}), Peer(OLD, "s-1")
         pytest.param(SESSION, error(-32600, status=404), Initialize(OLD), id="session-ended-said"),
         pytest.param(SESSION, error(-32602, status=200), None, id="an-error-of-its-own"),
         pytest.param(Peer(OLD), Reply(404), None, id="404-and-there-was-no-session"),
+        pytest.param(SESSION, unsupported(NEWEST.name), None, id="32022-in-a-session"),
         pytest.param(SESSION, result({}), None, id="a-result"),
     ],
 )
