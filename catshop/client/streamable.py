@@ -31,13 +31,6 @@ from catshop.protocol.jsonrpc import Response
 REFUSALS: Final = frozenset({401, 403})
 """RFC 9110 §15.5.2, §15.5.4."""
 
-NOT_THERE: Final = (
-    httpx2.ConnectError,
-    httpx2.ConnectTimeout,
-    httpx2.InvalidURL,
-    httpx2.UnsupportedProtocol,
-)
-
 SILENT: Final = frozenset(range(400, 500)) - {408, 429}
 """Statuses of servers that may be of the other era, or have lost the session."""
 
@@ -119,7 +112,7 @@ class Streamable:
         for _ in range(self._limits.proofs):
             proof = await self._authorization.proof(request)
             proved = replace(request, fields={**request.fields, **proof})
-            self._note_request(request)
+            self._note_request(proved)
             async with self._send(proved) as response:
                 if not await self._asks_again(proved, response):
                     yield response
@@ -137,20 +130,26 @@ class Streamable:
         return again
 
     def _note_request(self, request: Outgoing) -> None:
-        """Show what leaves, but not the proof that goes with it."""
-        self._trace.note(Kind.HTTP, f"> {request.method}", url=request.url, fields=request.fields)
+        """Show what leaves; whoever prints it hides the proof."""
+        self._trace.note(
+            Kind.HTTP,
+            "asked",
+            method=request.method,
+            url=request.url,
+            fields=request.fields,
+            body=request.body,
+        )
 
     @asynccontextmanager
     async def _send(self, request: Outgoing) -> AsyncIterator[httpx2.Response]:
-        headers = [(name.encode(), value.encode()) for name, value in request.fields.items()]
-        body = request.body or None
+        headers, body = dict(request.fields), request.body or None
+        sending = self._http.stream(request.method, request.url, headers=headers, content=body)
         try:
-            sending = self._http.stream(request.method, request.url, headers=headers, content=body)
             async with sending as response:
                 status = response.status_code
-                self._trace.note(Kind.HTTP, f"< {status}", fields=_fields(response))
+                self._trace.note(Kind.HTTP, "answered", status=status, fields=_fields(response))
                 yield response
-        except NOT_THERE as error:
+        except httpx2.ConnectError as error:
             raise Unreachable("E-SERVER-01", f"{request.url}: {error}"[:300]) from error
         except httpx2.TransportError as error:
             raise Lost("E-SERVER-04", type(error).__name__) from error
@@ -178,6 +177,7 @@ class Streamable:
                 body += octets
                 if len(body) > self._limits.message:
                     scope.cancel()
+        self._trace.note(Kind.HTTP, "content", type=_media_type(response), body=bytes(body))
         if len(body) > self._limits.message:
             raise NotMcp("E-SERVER-09", f"more than {self._limits.message} octets")
         return bytes(body)
@@ -187,6 +187,7 @@ class Streamable:
         with anyio.CancelScope() as scope:
             try:
                 async for octets in response.aiter_bytes():
+                    self._trace.note(Kind.HTTP, "content", type=MEDIA_TYPE, body=octets)
                     for message in reader.receive(octets):
                         await self._hear(message)
                     if reader.fault is not None:
@@ -248,9 +249,13 @@ def _fields(response: httpx2.Response) -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}
 
 
+def _media_type(response: httpx2.Response) -> str:
+    whole: str = response.headers.get("content-type", "")
+    return whole.partition(";")[0].strip().lower()
+
+
 def _streams(response: httpx2.Response) -> bool:
-    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return response.status_code == 200 and media_type == MEDIA_TYPE
+    return response.status_code == 200 and _media_type(response) == MEDIA_TYPE
 
 
 def _text(body: bytes) -> str:

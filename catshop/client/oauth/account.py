@@ -10,7 +10,6 @@ with what it brought. MCP 2026-07-28 basic/authorization §error-handling; RFC 9
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from typing import Final, Protocol
@@ -25,6 +24,7 @@ from catshop.client.oauth.memory import Held, Store
 from catshop.client.oauth.possession import CODE, NONCE, Possession
 from catshop.client.oauth.sign_in import Occasion, Outcome, Way, sign_in
 from catshop.client.oauth.steps import Ask, Browse, Landed, Reply, Sources, Steps, T
+from catshop.client.ports import Incoming, Next, Outgoing
 
 Send = Callable[[Ask], Awaitable[Reply]]
 """Puts one request on the wire, and follows no redirect."""
@@ -44,7 +44,7 @@ class Browser(Protocol):
         ...
 
 
-class Next(Enum):
+class Move(Enum):
     """What to do about a refusal."""
 
     AGAIN = "send the same request again, with the nonce that came"
@@ -52,31 +52,21 @@ class Next(Enum):
     GIVE_UP = "the same answer would come again"
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A request that was not let in: what it carried, and what came back."""
-
-    method: str
-    url: str
-    sent: Mapping[str, str] = field(repr=False)
-    reply: Reply
-
-
-def decide(refused: Refused, challenge: Challenge | None, granted: Tokens | None) -> Next:
-    """What a refusal asks for. OAuth 2.1 §5.3.2; RFC 9449 §9."""
+def decide(reply: Reply, challenge: Challenge | None, granted: tuple[str, ...]) -> Move:
+    """What a refusal asks for, when these scopes were granted. OAuth 2.1 §5.3.2; RFC 9449 §9."""
     error = challenge.error if challenge else None
     if error == CODE:
-        return Next.AGAIN if refused.reply.field(NONCE) else Next.GIVE_UP
-    if refused.reply.status == 401:
-        return Next.SIGN_IN
+        return Move.AGAIN if reply.first(NONCE) else Move.GIVE_UP
+    if reply.status == 401:
+        return Move.SIGN_IN
     if challenge is None or error != "insufficient_scope":
-        return Next.GIVE_UP
-    had = set(granted.scopes) if granted else set()
-    return Next.GIVE_UP if challenge.scopes and set(challenge.scopes) <= had else Next.SIGN_IN
+        return Move.GIVE_UP
+    had_them = bool(challenge.scopes) and set(challenge.scopes) <= set(granted)
+    return Move.GIVE_UP if had_them else Move.SIGN_IN
 
 
 class Account:
-    """The client's standing at one server, shared by all its requests."""
+    """The client's standing at one server, shared by all its requests: an `Authorization`."""
 
     def __init__(
         self, url: str, way: Way, store: Store, send: Send, *, browser: Browser, sources: Sources
@@ -93,63 +83,56 @@ class Account:
         key = self._held.key if self._held else None
         self._possession = Possession(key) if key else None
 
-    @property
-    def held(self) -> Held | None:
-        """What is shown to the server now."""
-        return self._held
-
-    async def fields(self, method: str, url: str) -> Mapping[str, str]:
+    async def proof(self, request: Outgoing) -> Mapping[str, str]:
         """What goes with a request: the token, and the proof that it is ours. OAuth 2.1 §5.1.1."""
         if self._ending():
             await self._renew(self._held, None)
         if self._held is None:
             return {}
-        tokens = self._held.tokens
+        tokens, key = self._held.tokens, self._possession
         shown = {"Authorization": f"{tokens.token_type} {tokens.access_token.reveal()}"}
-        if self._possession is None or tokens.token_type != "DPoP":  # noqa: S105 -- a type of token
+        if key is None:
             return shown
-        return {**shown, **self._possession.proof(method, url, self._sources, tokens.access_token)}
+        proof = key.proof(request.method, request.url, self._sources, tokens.access_token)
+        return {**shown, **proof}
 
-    def saw(self, url: str, reply: Reply) -> None:
-        """Keep the nonce that came with any answer, if one did. RFC 9449 §8.2."""
+    async def after(self, request: Outgoing, response: Incoming) -> Next:
+        """Keep the nonce that came, and sign in where that may help; SignInFailed when it fails."""
+        reply = Reply(response.status, response.headers, response.body)
         if self._possession is not None:
-            self._possession.learn(url, reply)
-
-    async def answer(self, refused: Refused) -> bool:
-        """Whether to send the request again; SignInFailed where no token could be had."""
-        challenge = best(refused.reply.field("www-authenticate"))
-        self.saw(refused.url, refused.reply)
-        match decide(refused, challenge, self._held.tokens if self._held else None):
-            case Next.AGAIN:
-                return True
-            case Next.GIVE_UP:
-                return False
-            case Next.SIGN_IN:
-                return await self._answer_anew(refused, challenge)
+            self._possession.learn(request.url, reply.first(NONCE))
+        if reply.status not in (401, 403):
+            return Next.TAKE
+        challenge = best(reply.every("www-authenticate"))
+        match decide(reply, challenge, self._held.tokens.scopes if self._held else ()):
+            case Move.SIGN_IN if await self._got_more(
+                request.fields.get("Authorization"), challenge
+            ):
+                return Next.AGAIN
+            case Move.AGAIN:
+                return Next.AGAIN
+            case _:
+                return Next.TAKE
 
     async def sign_in(self, challenge: Challenge | None = None) -> Tokens:
         """The whole way, whether or not somebody was refused."""
         async with self._lock:
             return (await self._drive(challenge)).tokens
 
-    async def _answer_anew(self, refused: Refused, challenge: Challenge | None) -> bool:
+    async def _got_more(self, shown: str | None, challenge: Challenge | None) -> bool:
+        """Whether there is something new to show, by this sign-in or by another request's."""
         if challenge is not None and challenge.error == "insufficient_scope":
-            count = self._upgrades.get(challenge.scopes, 0)
-            if count >= UPGRADES:
+            self._upgrades[challenge.scopes] = self._upgrades.get(challenge.scopes, 0) + 1
+            if self._upgrades[challenge.scopes] > UPGRADES:
                 return False
-            self._upgrades[challenge.scopes] = count + 1
-        shown = refused.sent.get("Authorization")
-        held = self._held if shown and self._shows(shown) else None
-        if shown is not None and held is None:
-            return True
-        await self._renew(held, challenge)
+        if shown is None or self._shows(shown):
+            await self._renew(self._held if shown else None, challenge)
         return True
 
     def _shows(self, authorization: str) -> bool:
         """Whether the refused request carried what is held now, and not what it replaced."""
-        return self._held is not None and authorization.endswith(
-            " " + self._held.tokens.access_token.reveal()
-        )
+        held = self._held
+        return held is not None and authorization.endswith(held.tokens.access_token.reveal())
 
     async def _renew(self, refused: Held | None, challenge: Challenge | None) -> None:
         async with self._lock:
@@ -166,9 +149,11 @@ class Account:
         return outcome.held
 
     def _ending(self) -> bool:
-        if self._held is None or self._held.tokens.expires_at is None:
+        """Whether the token would end on its way, and there is something to renew it with."""
+        held = self._held
+        if held is None or held.tokens.expires_at is None or held.tokens.refresh_token is None:
             return False
-        return self._sources.clock() >= self._held.tokens.expires_at - EARLY
+        return self._sources.clock() >= held.tokens.expires_at - EARLY
 
 
 async def run(steps: Steps[T], send: Send, browser: Browser) -> T:

@@ -7,20 +7,18 @@ terminal would obey. RFC 6749 §5.2.
 
 from __future__ import annotations
 
-from catshop.catalogue import explain
+from catshop.client.errors import ClientError
 
 TEXT = 300
 """Characters that are shown of what a server said."""
 
 
-class SignInFailed(Exception):
+class SignInFailed(ClientError):
     """No token could be had. `code` names the reason, `error` is the server's own code, if any."""
 
     def __init__(self, code: str, *, arrived: str = "", error: str | None = None) -> None:
-        self.code = code
-        self.arrived = printable(arrived)
+        super().__init__(code, printable(arrived))
         self.error = error
-        super().__init__(f"{code}: {explain(code).title}: {self.arrived}")
 
 
 def printable(text: str) -> str:

@@ -217,10 +217,10 @@ def _redeem(asking: Asking, form: Mapping[str, str]) -> Steps[Tokens]:
     reply = yield from _ask_for_token(asking, form)
     possession = asking.possession
     if possession is not None:
-        possession.learn(asking.server.token_endpoint, reply)
-        if reply.field(NONCE) and _error(reply) == CODE:
+        possession.learn(asking.server.token_endpoint, reply.first(NONCE))
+        if reply.first(NONCE) and _error(reply) == CODE:
             reply = yield from _ask_for_token(asking, form)
-            possession.learn(asking.server.token_endpoint, reply)
+            possession.learn(asking.server.token_endpoint, reply.first(NONCE))
     return read_tokens(_answer(reply), asking)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from catshop.client.oauth.keys import SigningKey, hashed
-from catshop.client.oauth.steps import Reply, Sources, origin
+from catshop.client.oauth.steps import Sources, origin
 from catshop.kernel import Secret
 
 CODE: Final = "use_dpop_nonce"
@@ -38,7 +38,7 @@ class Possession:
             more["ath"] = hashed(token.reveal())
         return {"DPoP": self.key.proof(method, url, sources, more)}
 
-    def learn(self, url: str, reply: Reply) -> None:
-        """Keep the nonce that came with an answer, for its origin. RFC 9449 §8.2."""
-        if len(given := reply.field(NONCE)) == 1:
-            self.nonces[origin(url)] = given[0]
+    def learn(self, url: str, nonce: str | None) -> None:
+        """Keep the nonce that came with an answer, if one did, for its origin. RFC 9449 §8.2."""
+        if nonce:
+            self.nonces[origin(url)] = nonce

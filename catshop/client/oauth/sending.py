@@ -6,24 +6,41 @@ kept, because a flow that needs them is the browser's. RFC 8414 §3.2; RFC 9728 
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import anyio
 import httpx2
 
 from catshop.client.oauth.errors import SignInFailed
 from catshop.client.oauth.steps import Ask, Reply
+from catshop.kernel import Kind, Trace
 
 BODY = 262_144
 """Octets of a document that are read; metadata is a few thousand."""
 
 
+SECONDS = 30
+"""From one octet of an answer to the next."""
+
+
+@asynccontextmanager
+async def sending(trace: Trace) -> AsyncIterator[Sender]:
+    """A sender of one's own."""
+    async with httpx2.AsyncClient(timeout=SECONDS) as http:
+        yield Sender(http, trace)
+
+
 class Sender:
     """Sends over one client of httpx2, whose timeouts and trust in certificates are its own."""
 
-    def __init__(self, http: httpx2.AsyncClient) -> None:
+    def __init__(self, http: httpx2.AsyncClient, trace: Trace) -> None:
         self._http = http
+        self._trace = trace
 
     async def __call__(self, request: Ask) -> Reply:
         """The answer; SignInFailed where there is none, or too much of one."""
+        self._show_request(request)
         try:
             async with self._http.stream(
                 request.method,
@@ -36,7 +53,24 @@ class Sender:
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             arrived = f"{request.url.partition('?')[0]}: {type(error).__name__}"
             raise SignInFailed("E-OAC-24", arrived=arrived) from None
-        return Reply(response.status_code, tuple(response.headers.multi_items()), body)
+        reply = Reply(response.status_code, tuple(response.headers.multi_items()), body)
+        self._show_reply(reply)
+        return reply
+
+    def _show_request(self, request: Ask) -> None:
+        self._trace.note(
+            Kind.HTTP,
+            "asked",
+            method=request.method,
+            url=request.url,
+            fields=request.headers,
+            body=request.body,
+        )
+
+    def _show_reply(self, reply: Reply) -> None:
+        kind = reply.first("content-type") or ""
+        self._trace.note(Kind.HTTP, "answered", status=reply.status, fields=dict(reply.headers))
+        self._trace.note(Kind.HTTP, "content", type=kind, body=reply.body)
 
 
 async def _read(response: httpx2.Response) -> bytes:

@@ -43,7 +43,11 @@ class Reply:
     headers: Sequence[tuple[str, str]] = ()
     body: bytes = field(default=b"", repr=False)
 
-    def field(self, name: str) -> tuple[str, ...]:
+    def first(self, name: str) -> str | None:
+        """The first value of the field, or None."""
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
+    def every(self, name: str) -> tuple[str, ...]:
         """Every value of the field, in the order of arrival."""
         return tuple(value for key, value in self.headers if key.lower() == name)
 

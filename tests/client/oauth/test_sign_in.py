@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from catshop.client.oauth.account import Next, Refused, decide
+from catshop.client.oauth.account import Move, decide
 from catshop.client.oauth.challenges import Challenge
 from catshop.client.oauth.grants import Tokens
 from catshop.client.oauth.memory import Held, Memory
@@ -180,43 +180,34 @@ def test_a_proof_that_cannot_be_made_ends_the_way() -> None:
     assert play(sign_in(occasion(memory(held=None))), documents).code == "E-OAC-21"
 
 
-def refused(status: int, **fields: str) -> Refused:
-    headers = tuple((name.replace("_", "-"), value) for name, value in fields.items())
-    return Refused("POST", URL, {}, Reply(status, headers))
+def refused(status: int, **fields: str) -> Reply:
+    return Reply(status, [(name.replace("_", "-"), value) for name, value in fields.items()])
+
+
+def scopes(needed: str) -> Challenge:
+    return Challenge("bearer", {"error": "insufficient_scope", "scope": needed})
+
+
+SCOPELESS = Challenge("bearer", {"error": "insufficient_scope"})
+NONCELESS = Challenge("dpop", {"error": "use_dpop_nonce"})
 
 
 @pytest.mark.parametrize(
-    ("refusal", "challenge", "granted", "expected"),
+    ("reply", "challenge", "granted", "expected"),
     [
-        (refused(401), None, (), Next.SIGN_IN),
-        (refused(401), Challenge("bearer", {"error": "invalid_token"}), ("a",), Next.SIGN_IN),
-        (
-            refused(401, DPoP_Nonce="n"),
-            Challenge("dpop", {"error": "use_dpop_nonce"}),
-            (),
-            Next.AGAIN,
-        ),
-        (refused(401), Challenge("dpop", {"error": "use_dpop_nonce"}), (), Next.GIVE_UP),
-        (refused(403), None, (), Next.GIVE_UP),
-        (refused(403), Challenge("bearer", {"error": "insufficient_scope"}), ("a",), Next.SIGN_IN),
-        (
-            refused(403),
-            Challenge("bearer", {"error": "insufficient_scope", "scope": "b"}),
-            ("a",),
-            Next.SIGN_IN,
-        ),
-        (
-            refused(403),
-            Challenge("bearer", {"error": "insufficient_scope", "scope": "a"}),
-            ("a",),
-            Next.GIVE_UP,
-        ),
-        (refused(403), Challenge("bearer", {"error": "something"}), (), Next.GIVE_UP),
+        (refused(401), None, (), Move.SIGN_IN),
+        (refused(401), Challenge("bearer", {"error": "invalid_token"}), ("a",), Move.SIGN_IN),
+        (refused(401, dpop_nonce="n"), NONCELESS, (), Move.AGAIN),
+        (refused(401), NONCELESS, (), Move.GIVE_UP),
+        (refused(403), None, (), Move.GIVE_UP),
+        (refused(403), SCOPELESS, ("a",), Move.SIGN_IN),
+        (refused(403), scopes("b"), ("a",), Move.SIGN_IN),
+        (refused(403), scopes("a"), ("a",), Move.GIVE_UP),
+        (refused(403), Challenge("bearer", {"error": "something"}), (), Move.GIVE_UP),
     ],
 )
 def test_a_refusal_is_answered_by_what_it_says(
-    refusal: Refused, challenge: Challenge | None, granted: tuple[str, ...], expected: Next
+    reply: Reply, challenge: Challenge | None, granted: tuple[str, ...], expected: Move
 ) -> None:
     """OAuth 2.1 §5.3.2; RFC 9449 §9; MCP 2026-07-28 basic/authorization §error-handling."""
-    held = Tokens(ISSUER, URL, "me", Secret("at"), scopes=granted)
-    assert decide(refusal, challenge, held) is expected
+    assert decide(reply, challenge, granted) is expected
