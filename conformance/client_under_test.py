@@ -1,9 +1,9 @@
 """Our client as the official suite runs it: one scenario, one server, whose URL comes last.
 
 The suite starts this command beside a server of its own and watches what arrives there. The name of
-the scenario and its context come from the environment; the revision does, too, but our client finds
-it out by asking, as it does anywhere. Each scenario is a function that uses `catshop.client` as any
-program would; none knows what is being checked. Next: `run.py`, which runs the suite.
+the scenario, the revision and the context come from the environment. Each scenario is a function
+that uses `catshop.client` as any program would; none knows what is being checked.
+Next: `run.py`, which runs the suite.
 """
 
 from __future__ import annotations
@@ -17,11 +17,15 @@ from typing import Any, Final
 import anyio
 
 from catshop.client.client import Client, Tool
-from catshop.client.connect import connect
+from catshop.client.connect import Options, connect
+from catshop.client.errors import Refused
 from catshop.client.inputs import Handlers, accepted
+from catshop.client.oauth.errors import SignInFailed
 from catshop.client.skills import Tampered
+from catshop.protocol.versions import BY_NAME
+from conformance.client_sign_in import account
 
-SECONDS: Final = 50
+SECONDS: Final = 150
 """Ends itself before the suite gives up on it, which would leave it running."""
 
 Play = Callable[[Client], Awaitable[None]]
@@ -147,18 +151,31 @@ async def use_a_skill(client: Client) -> None:
             await client.read_skill(skill, uri)
 
 
+async def call_each(client: Client) -> None:
+    """List the tools and call each, signed in."""
+    for tool in await client.tools():
+        await client.call(tool.name, arguments_for(tool))
+
+
 async def main(url: str) -> int:
     """Play the scenario; 1 when the server has shown that it is not to be trusted."""
-    play = SCENARIOS.get(os.environ["MCP_CONFORMANCE_SCENARIO"])
+    name = os.environ["MCP_CONFORMANCE_SCENARIO"]
+    play = call_each if name.startswith("auth/") else SCENARIOS.get(name)
     if play is None:
         print("not a scenario of ours", file=sys.stderr)
         return 2
     handlers = Handlers(elicit=fill_in, sample=write, roots=folders)
+    if name == "sse-retry":
+        handlers = Handlers()  # nobody who answers, so no stream but that of the call
+    speak = BY_NAME[os.environ["MCP_CONFORMANCE_PROTOCOL_VERSION"]]
     try:
         with anyio.fail_after(SECONDS):
-            async with connect(url, handlers) as client:
+            async with (
+                account(url, name, context()) as proof,
+                connect(url, handlers, proof, Options(speak=speak)) as client,
+            ):
                 await play(client)
-    except Tampered as fault:
+    except (Tampered, SignInFailed, Refused) as fault:
         print(fault, file=sys.stderr)
         return 1
     return 0

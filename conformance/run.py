@@ -109,8 +109,7 @@ LEGS: Final = (
         ),
     ),
     Leg("authorization", PROGRAM, doors=("own",)),
-    Leg("client, 2025-11-25", CLIENT, one_by_one("2025-11-25", *client.HANDSHAKE), ("own",)),
-    Leg("client, 2026-07-28", CLIENT, one_by_one("2026-07-28", *client.STATELESS), ("own",)),
+    *(Leg(name, CLIENT, runs, ("own",)) for name, runs in client.RUNS.items()),
 )
 """Those of the fixture ask everything; those of the shop, what needs no fixture; then there is the
 authorization server of the program itself, and our client."""
@@ -148,7 +147,7 @@ def run(leg: Leg, door: str, url: str | None) -> Found:
         if leg.hosted == PROGRAM:
             authorization.run([*suite(), "authorization", "-o", str(out)], SECONDS, log)
         elif leg.hosted == CLIENT:
-            client.run(leg.runs, [*suite(), "client", "-o", str(out)], SECONDS, log)
+            client.run(leg.runs, [*suite(), "client", "-o", str(out)], log)
         else:
             run_server(leg, door, url, [*suite(), "server", "-o", str(out)], log)
     return {_scenario_of(file, out): checks_in(file) for file in sorted(out.rglob("checks.json"))}
