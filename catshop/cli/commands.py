@@ -14,7 +14,10 @@ import typer
 from rich.console import Console
 
 from catshop.catalogue import explain
-from catshop.cli import checks, clients, consents, keys, serve, tokens, users
+from catshop.cli import call, checks, clients, consents, keys, login, serve, tokens, users
+from catshop.cli.remote import status_of
+from catshop.client.errors import ClientError, ServerError
+from catshop.client.oauth.errors import printable
 from catshop.config import ConfigError
 from catshop.kernel import Unavailable
 from catshop.oauth.administration import Mistake
@@ -31,6 +34,12 @@ app = typer.Typer(
 )
 app.command("serve")(serve.serve)
 app.command("stdio")(serve.stdio)
+app.command("call")(call.call)
+app.command("tools")(call.tools)
+app.command("resources")(call.resources)
+app.command("prompts")(call.prompts)
+app.command("login")(login.login)
+app.command("logout")(login.logout)
 app.command("config")(checks.config)
 app.command("selfcheck")(checks.selfcheck)
 app.add_typer(users.app, name="user")
@@ -49,7 +58,7 @@ def main() -> None:
         if not told:
             raise
         Console(stderr=True, soft_wrap=True, highlight=False).print("\n".join(told), markup=False)
-        sys.exit(1)
+        sys.exit(max(map(status_of, _causes(error))))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -66,8 +75,10 @@ def _say(error: BaseException) -> Iterator[str]:
     match error:
         case ConfigError() | StartRefused() | CatalogRefused() | serve.CannotListen():
             yield f"catshop: {error}"
-        case Mistake():
+        case Mistake() | ClientError():
             yield _told(error.code, error.arrived)
+        case ServerError():
+            yield f"catshop: the server says {printable(str(error))}"
         case OAuthError():
             yield _told(error.reference, error.arrived)
         case Unavailable():

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from tests.oauth import cases
-from tests.oauth.cases import ORDER, held, read
+from tests.oauth.cases import ORDER, TESTS, held, read
+
+PAGE: Final = TESTS.parent / "docs/reference/oauth-cases.md"
 
 
 def test_every_row_has_a_test() -> None:
-    assert not set(ORDER) - {each.row for each in held()}
+    """But for those that the page shows without one, until there are none."""
+    shown = re.findall(r"^\| (\w+) \|  \|  \|$", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert [row for row in ORDER if row not in {each.row for each in held()}] == shown
 
 
 def test_no_row_stands_twice_in_the_table() -> None:
