@@ -8,7 +8,8 @@ answered beside everything else. Next: `client.py`. MCP 2026-07-28 basic/pattern
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Final
@@ -128,12 +129,9 @@ class Conversation:
             self._progress[id_] = progress
             meta = {**_object(call.params.get("_meta")), "progressToken": id_}
             call = replace(call, params={**call.params, "_meta": meta})
-        seconds = self._ways.limits.request_seconds
         try:
-            with anyio.fail_after(seconds):
+            with patience(self._ways.limits.request_seconds):
                 return await self.hold(peer, call, id_)
-        except TimeoutError:
-            raise Lost("E-SERVER-04", f"no answer in {seconds:g} s") from None
         finally:
             self._progress.pop(id_, None)
 
@@ -195,9 +193,9 @@ class Conversation:
         """
         sent = envelope.initialize(revision, self._ways.hello, self.next_id())
         self._trace.note(Kind.RPC, "> initialize", id=sent.id, revision=revision.name)
-        with anyio.fail_after(self._ways.limits.request_seconds):
+        with patience(self._ways.limits.request_seconds):
             peer = eras.after_initialize(await self._wire.ask(sent))
-        await self._wire.tell(envelope.notification(peer, "notifications/initialized"))
+            await self._wire.tell(envelope.notification(peer, "notifications/initialized"))
         if self._ways.hello.capabilities:
             await self.open_ears(peer)
         return peer
@@ -295,6 +293,19 @@ class Conversation:
             await self._wire.tell(sent)
         except ClientError as error:
             self._trace.note(Kind.RPC, "not told", why=str(error))
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Wait so long for a server, then give its answer up as lost.
+
+    MCP 2026-07-28 basic/patterns/cancellation §timeouts.
+    """
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except TimeoutError:
+        raise Lost("E-SERVER-04", f"no answer in {seconds:g} s") from None
 
 
 def _object(value: object) -> Params:

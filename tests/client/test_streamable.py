@@ -300,6 +300,19 @@ async def test_a_request_that_takes_too_long_is_left() -> None:
         await stub.closed["tools/call"].wait()
 
 
+@pytest.mark.parametrize("speak", [None, OLD], ids=["server/discover", "initialize"])
+async def test_a_server_that_never_answers_the_first_request_is_left(speak: Any) -> None:
+    """MCP 2026-07-28 basic/patterns/cancellation §timeouts: silence over HTTP is no era."""
+    hurried = Options(speak=speak, limits=replace(FAST, request_seconds=0.05))
+    async with (
+        stubbed(lambda _: stream(": hello"), "initialize", "server/discover") as stub,
+        connect(stub.url, options=hurried) as client,
+    ):
+        with pytest.raises(Lost, match="no answer in"):
+            await client.tools()
+    assert len(stub.asked) == 1
+
+
 async def _agree(params: Mapping[str, object]) -> Mapping[str, object]:
     return accepted(params)
 
