@@ -16,7 +16,7 @@ from typing import Final
 
 import anyio
 
-from catshop.client.conversation import Conversation
+from catshop.client.conversation import CANCELLED, Conversation
 from catshop.client.envelope import Call, Peer
 from catshop.client.errors import ClientError, ServerError
 from catshop.protocol.jsonrpc import Id, Notification, Params
@@ -66,7 +66,10 @@ class Changes:
         """Why there will be no more, where it was not a graceful end."""
 
     def tell(self, notification: Notification) -> None:
-        """One more; the first says what the server has agreed to."""
+        """One more; the first says what the server has agreed to, and one may say that it ends."""
+        if notification.method == CANCELLED:
+            self.end()
+            return
         if notification.method == ACKNOWLEDGED:
             agreed = (notification.params or {}).get("notifications")
             self.agreed = agreed if isinstance(agreed, Mapping) else {}

@@ -113,6 +113,7 @@ class Conversation:
         reply = await self.once(peer, call, self.next_id(), progress)
         step = eras.after_reply(peer, reply)
         if step is not None:
+            self._trace.check("client.again", Verdict.NO, arrived=type(step).__name__)
             peer = await self._anew(peer, step)
             reply = await self.once(peer, call, self.next_id(), progress)
         if reply.answer is None:
@@ -177,12 +178,10 @@ class Conversation:
     async def _discover(self, revision: Revision) -> Reply:
         """What the server says to `server/discover`; on a pipe it may say nothing at all."""
         call, peer = Call(DISCOVER), Peer(revision)
-        sent = envelope.request(peer, self._ways.hello, call, self.next_id())
-        self._trace.note(Kind.RPC, f"> {DISCOVER}", id=sent.id, revision=revision.name)
-        patience = self._ways.limits.probe_seconds
         if self._wire.is_http:
-            patience = self._ways.limits.request_seconds
-        with anyio.move_on_after(patience):
+            return await self.once(peer, call, self.next_id())
+        sent = envelope.request(peer, self._ways.hello, call, self.next_id())
+        with anyio.move_on_after(self._ways.limits.probe_seconds):
             return await self._wire.ask(sent)
         return eras.NOTHING
 
@@ -238,20 +237,36 @@ class Conversation:
             self._on_request(message)
 
     def _on_notification(self, message: Notification) -> None:
+        """To whom it belongs: a request, a subscription, a question of the server's, or all."""
         params = _object(message.params)
-        token = params.get("progressToken")
         subscription = _object(params.get("_meta")).get(SUBSCRIPTION)
         if message.method == "notifications/progress":
-            if isinstance(token, str | int) and token in self._progress:
-                self._progress[token](params)
-        elif message.method == CANCELLED and params.get("requestId") in self._serving:
-            self._serving[_id(params.get("requestId"))].cancel()
-        elif isinstance(subscription, str | int):
-            if subscription in self._subscriptions:
-                self._subscriptions[subscription](message)
+            self._on_progress(_id(params.get("progressToken")), params)
+        elif message.method == CANCELLED:
+            self._on_cancelled(_id(params.get("requestId")), message)
+        elif subscription is not None:
+            self._on_subscribed(_id(subscription), message)
         else:
             for told in tuple(self._listeners):
                 told(message)
+
+    def _on_progress(self, token: Id, params: Params) -> None:
+        if token in self._progress:
+            self._progress[token](params)
+
+    def _on_cancelled(self, id_: Id, message: Notification) -> None:
+        """The server takes its question back, or ends a subscription of ours.
+
+        MCP 2025-11-25 basic/utilities/cancellation §cancellation-flow;
+        MCP 2026-07-28 basic/patterns/cancellation §behavior-requirements.
+        """
+        if id_ in self._serving:
+            self._serving[id_].cancel()
+        self._on_subscribed(id_, message)
+
+    def _on_subscribed(self, id_: Id, message: Notification) -> None:
+        if id_ in self._subscriptions:
+            self._subscriptions[id_](message)
 
     def _on_request(self, message: Request) -> None:
         """A question of the server's: the handshake era has them, the stateless one does not.
@@ -262,18 +277,16 @@ class Conversation:
         if peer is None or peer.stateless:
             self._trace.check("client.no-requests", Verdict.NO, arrived=message.method)
         else:
-            self._tasks.start_soon(self._serve, peer, message)
+            scope = self._serving[message.id] = anyio.CancelScope()
+            self._tasks.start_soon(self._serve, peer, message, scope)
 
-    async def _serve(self, peer: Peer, request: Request) -> None:
+    async def _serve(self, peer: Peer, request: Request, scope: anyio.CancelScope) -> None:
         """Answer it, unless the server takes it back. MCP 2025-11-25 basic/utilities/cancellation
         §cancellation-flow."""
-        with anyio.CancelScope() as scope:
-            self._serving[request.id] = scope
-            try:
-                response = await self._respond(request)
-                await self._try_to_tell(envelope.answer(peer, response))
-            finally:
-                del self._serving[request.id]
+        with scope:
+            response = await self._respond(request)
+            await self._try_to_tell(envelope.answer(peer, response))
+        self._serving.pop(request.id, None)
 
     async def _respond(self, request: Request) -> bytes:
         if request.method == "ping":
@@ -313,4 +326,5 @@ def _object(value: object) -> Params:
 
 
 def _id(value: object) -> Id:
+    """The id that `value` is; the empty one, which none of ours has, where it is none."""
     return value if isinstance(value, str | int) else ""

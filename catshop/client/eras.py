@@ -9,6 +9,7 @@ MCP 2026-07-28 basic/versioning §backward-compatibility-with-initialization-bas
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,6 +22,9 @@ from catshop.protocol.versions import BY_NAME, HANDSHAKE, LATEST_HANDSHAKE, REVI
 UNSUPPORTED_VERSION: Final = -32022
 MODERN_ERRORS: Final = frozenset({-32020, -32021, UNSUPPORTED_VERSION})
 """Errors that only a server of the stateless era sends. MCP 2026-07-28 basic §error-codes."""
+
+SESSION_ID: Final = re.compile(r"[\x21-\x7e]+")
+"""Visible ASCII. MCP 2025-11-25 basic/transports §session-management."""
 
 NEWEST: Final = REVISIONS[0]
 
@@ -150,7 +154,10 @@ def after_initialize(reply: Reply) -> Peer:
     chosen = BY_NAME.get(str(version))
     if chosen is None or chosen.era is not Era.HANDSHAKE:
         raise ClientError("E-SERVER-02", ascii(version)[:40])
-    return Peer(chosen, reply.fields.get("mcp-session-id"), reply.result)
+    session_id = reply.fields.get("mcp-session-id")
+    if session_id is not None and not SESSION_ID.fullmatch(session_id):
+        raise NotMcp("E-SERVER-03", f"session id {session_id[:80]!a}")
+    return Peer(chosen, session_id, reply.result)
 
 
 def newest(era: Era, names: Sequence[str]) -> Revision:

@@ -31,6 +31,13 @@ from catshop.protocol.jsonrpc import Response
 REFUSALS: Final = frozenset({401, 403})
 """RFC 9110 §15.5.2, §15.5.4."""
 
+NOT_THERE: Final = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.InvalidURL,
+    httpx2.UnsupportedProtocol,
+)
+
 SILENT: Final = frozenset(range(400, 500)) - {408, 429}
 """Statuses of servers that may be of the other era, or have lost the session."""
 
@@ -142,14 +149,15 @@ class Streamable:
 
     @asynccontextmanager
     async def _send(self, request: Outgoing) -> AsyncIterator[httpx2.Response]:
-        headers, body = dict(request.fields), request.body or None
-        sending = self._http.stream(request.method, request.url, headers=headers, content=body)
+        headers = [(name.encode(), value.encode()) for name, value in request.fields.items()]
+        body = request.body or None
         try:
+            sending = self._http.stream(request.method, request.url, headers=headers, content=body)
             async with sending as response:
                 status = response.status_code
                 self._trace.note(Kind.HTTP, "answered", status=status, fields=_fields(response))
                 yield response
-        except httpx2.ConnectError as error:
+        except NOT_THERE as error:
             raise Unreachable("E-SERVER-01", f"{request.url}: {error}"[:300]) from error
         except httpx2.TransportError as error:
             raise Lost("E-SERVER-04", type(error).__name__) from error

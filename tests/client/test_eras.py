@@ -140,6 +140,9 @@ def test_an_initialize_result_names_the_revision_and_the_session() -> None:
         pytest.param(result({}), ClientError, id="none"),
         pytest.param(error(-32600), ServerError, id="error"),
         pytest.param(Reply(404), NotMcp, id="nothing"),
+        pytest.param(
+            result({"protocolVersion": OLD.name}, **{"mcp-session-id": "a b"}), NotMcp, id="id"
+        ),
     ],
 )
 def test_an_answer_that_opens_no_session_ends_the_conversation(

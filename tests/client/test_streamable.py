@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
+from catshop.client.changes import Wanted
 from catshop.client.client import Client
 from catshop.client.connect import Options, connect
 from catshop.client.envelope import CAPABILITIES, CLIENT_INFO, PROTOCOL_VERSION, TASKS
@@ -197,7 +198,7 @@ class Broken:
     def __call__(self, asked: Asked) -> bytes:
         if asked.rpc == "tools/call":
             self.call = asked
-            return stream("id: e1\nretry: 1\ndata:")
+            return stream("id: é1\nretry: 1\ndata:")
         if asked.verb == "GET" and self.call is not None:
             data = self.call.event(content=[], resumed=True)
             return self.resumed.pop(0) if self.resumed else stream(f"id: e9\ndata: {data}")
@@ -210,7 +211,7 @@ async def test_a_broken_stream_is_taken_up_after_its_last_event() -> None:
     async with stubbed(Broken(polled)) as stub, connect(stub.url, options=HANDSHAKE) as client:
         assert (await client.call("slow"))["resumed"] is True
     gets = [asked.fields for asked in stub.of("GET")]
-    assert [fields["last-event-id"] for fields in gets] == ["e1", "e2"]
+    assert [fields["last-event-id"] for fields in gets] == ["é1", "e2"]
     assert all(fields["mcp-session-id"] == "s-1" for fields in gets)
     assert all(fields["accept"] == "text/event-stream" for fields in gets)
 
@@ -352,6 +353,52 @@ async def test_a_question_on_the_server_s_own_stream_is_answered_there() -> None
     assert stub.of("GET")[0].fields["mcp-session-id"] == "s-1"
 
 
+async def test_a_question_that_the_server_takes_back_is_not_answered() -> None:
+    """MCP 2025-11-25 basic/utilities/cancellation §cancellation-flow."""
+    events = [
+        '"id":"q","method":"elicitation/create","params":{}',
+        '"method":"notifications/cancelled","params":{"requestId":[]}',
+        '"method":"notifications/cancelled","params":{"requestId":"q"}',
+        '"id":"p","method":"ping"',
+    ]
+    answered = anyio.Event()
+    told: list[object] = []
+
+    def play(asked: Asked) -> bytes:
+        if asked.verb == "GET":
+            return stream(*(f'data: {{"jsonrpc":"2.0",{each}}}' for each in events))
+        if asked.verb == "POST" and "method" not in asked.message:
+            told.append(asked.message["id"])
+            answered.set()
+        return session(tools())(asked)
+
+    async with (
+        stubbed(play, "GET") as stub,
+        connect(stub.url, Handlers(elicit=_agree), options=HANDSHAKE) as client,
+    ):
+        await client.server()
+        await answered.wait()
+    assert told == ["p"]
+
+
+async def test_a_subscription_that_the_server_ends_has_no_more_news() -> None:
+    """MCP 2026-07-28 basic/patterns/cancellation §behavior-requirements."""
+    meta = '"_meta":{"io.modelcontextprotocol/subscriptionId":1}'
+    events = [
+        f'"notifications/subscriptions/acknowledged","params":{{"notifications":{{}},{meta}}}',
+        f'"notifications/tools/list_changed","params":{{{meta}}}',
+        '"notifications/cancelled","params":{"requestId":1}',
+    ]
+    said = stream(*(f'data: {{"jsonrpc":"2.0","method":{each}}}' for each in events))
+    async with (
+        stubbed(lambda _: said, "subscriptions/listen") as stub,
+        connect(stub.url, options=STATELESS) as client,
+        client.follow(Wanted(lists=("tools",))) as changes,
+    ):
+        news = [each.method async for each in changes]
+    assert news == ["notifications/tools/list_changed"]
+
+
 async def test_whoever_answers_nothing_opens_no_stream_of_its_own() -> None:
     """MCP 2025-11-25 basic/transports §listening-for-messages-from-the-server: the client MAY."""
     async with (
@@ -457,9 +504,12 @@ async def test_an_answer_is_read_up_to_a_bound(response: bytes) -> None:
             await client.tools()
 
 
-async def test_nobody_there_is_unreachable() -> None:
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9/mcp", "htp://127.0.0.1/mcp", "http://[::1/mcp", "/mcp"]
+)
+async def test_nobody_there_is_unreachable(url: str) -> None:
     """RFC 9110 §15.5 knows no status for it."""
-    async with connect("http://127.0.0.1:9/mcp", options=STATELESS) as client:
+    async with connect(url, options=STATELESS) as client:
         with pytest.raises(Unreachable, match="E-SERVER-01"):
             await client.tools()
 
