@@ -1,9 +1,9 @@
 """Our client as the official suite runs it: one scenario, one server, whose URL comes last.
 
 The suite starts this command beside a server of its own and watches what arrives there. The name of
-the scenario, the revision and the context come from the environment. Each scenario is a function
-that uses `catshop.client` as any program would; none knows what is being checked.
-Next: `run.py`, which runs the suite.
+the scenario and its context come from the environment; the revision does, too, but our client finds
+it out by asking, as it does anywhere. Each scenario is a function that uses `catshop.client` as any
+program would; none knows what is being checked. Next: `run.py`, which runs the suite.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from typing import Any, Final
 import anyio
 
 from catshop.client.client import Client, Tool
-from catshop.client.connect import Options, connect
+from catshop.client.connect import connect
 from catshop.client.errors import Refused
 from catshop.client.inputs import Handlers, accepted
 from catshop.client.oauth.errors import SignInFailed
 from catshop.client.skills import Tampered
-from catshop.protocol.versions import BY_NAME
 from conformance.client_sign_in import account
 
 SECONDS: Final = 150
@@ -165,14 +164,11 @@ async def main(url: str) -> int:
         print("not a scenario of ours", file=sys.stderr)
         return 2
     handlers = Handlers(elicit=fill_in, sample=write, roots=folders)
-    if name == "sse-retry":
-        handlers = Handlers()  # nobody who answers, so no stream but that of the call
-    speak = BY_NAME[os.environ["MCP_CONFORMANCE_PROTOCOL_VERSION"]]
     try:
         with anyio.fail_after(SECONDS):
             async with (
                 account(url, name, context()) as proof,
-                connect(url, handlers, proof, Options(speak=speak)) as client,
+                connect(url, handlers, proof) as client,
             ):
                 await play(client)
     except (Tampered, SignInFailed, Refused) as fault:

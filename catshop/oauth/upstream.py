@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 import anyio
 
 from catshop.kernel import Clock, Kind, Secret, Trace, Unavailable, Verdict
-from catshop.oauth import pkce, tokens
+from catshop.oauth import pkce, scopes, tokens
 from catshop.oauth.browser import Browser, page
 from catshop.oauth.errors import InvalidGrant
 from catshop.oauth.fetch import Fetcher
@@ -120,7 +120,7 @@ class UpstreamProxy:
             request.notes["code"] = refusal.reference
             return await browser.deny(waiting, Refusal(refusal.code, refusal.description))
         user, refresh_token = await self._signed_in(sent, state)
-        granted = trip.scopes & waiting.scopes
+        granted = scopes.common(trip.scopes, waiting.scopes)
         if not user.active:
             raise HttpError(403, "E-LOGIN-04")
         if not granted:

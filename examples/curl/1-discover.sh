@@ -13,7 +13,7 @@ SH
 step "Read the resource's metadata" \
   "Which authorization server gives tokens for this resource, and which scopes there are." \
   "RFC 9728 section 3"
-METADATA=$(field www-authenticate | sed 's/.*resource_metadata="\([^"]*\)".*/\1/')
+METADATA=$(field www-authenticate | sed -n 's/.*resource_metadata="\([^"]*\)".*/\1/p')
 type_in <<SH
 METADATA=$METADATA
 SH

@@ -17,6 +17,15 @@ from catshop.storage.oauth import stores as stores_on
 from catshop.storage.sqlite import SqliteDatabase
 from tests.oauth.house import ISSUER, Clock, House
 
+BOTH_FORMATS = ("test_refresh", "test_introspection")
+"""Modules whose every test holds for opaque tokens and for signed ones. RFC 9068 §4."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.module.__name__.endswith(BOTH_FORMATS) and "house" in metafunc.fixturenames:
+        kinds = [pytest.param(kind, id=str(kind.value)) for kind in TokenFormat]
+        metafunc.parametrize("token_format", kinds)
+
 
 @pytest.fixture
 def clock() -> Clock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import anyio
 import pytest
 
+from catshop.inspector.printer import Printer
 from catshop.kernel import Unavailable
+from catshop.oauth.parameters import DEVICE_CODE
 from catshop.oauth.settings import OAuthSettings
 from catshop.protocol.http1.messages import Answer
 from tests.oauth.cases import case
@@ -710,3 +713,54 @@ async def test_what_is_worth_nothing_is_swept(house: House, idp: Idp, browser: T
     assert (await house.post("/revoke", form)).status == 200
     await house.stores.upkeep.sweep(house.clock())
     assert await house.count("oauth_upstream_tokens") == 0
+
+
+async def test_a_device_is_connected_by_a_user_of_the_upstream(
+    house: House, idp: Idp, browser: Traveller
+) -> None:
+    """RFC 8628 §3.3: consent first, for a device as for every client."""
+    client_id = await house.client(grant_types=[DEVICE_CODE, "refresh_token"], redirect_uris=[])
+    begun = json_of(await house.post("/device_authorization", {"client_id": client_id}))
+    answer = await browser.post("/device", {"user_code": begun["user_code"]})
+    page = await browser.follow(answer)
+    assert b"your device" in page.body
+    location = field_of(await browser.decide(page), "location") or ""
+    done = await browser.follow(await browser.get(idp.sign_in(location)))
+    assert b"Connected" in done.body
+    house.clock.forward(10)
+    form = {"grant_type": DEVICE_CODE, "client_id": client_id, "device_code": begun["device_code"]}
+    granted = json_of(await house.post("/token", form))
+    assert (await house.call(granted["access_token"])).username == "alice@idp.example"
+
+
+async def test_what_a_client_lost_meanwhile_is_not_granted(
+    house: House, idp: Idp, browser: Traveller
+) -> None:
+    """RFC 7592 §2.2: between consent and the way back."""
+    client_id = await house.client()
+    location = await browser.leave(client_id)
+    client = await house.stores.clients.find(client_id)
+    assert client is not None
+    await house.stores.registrations.change(replace(client, scopes=frozenset({"catalog:read"})))
+    answer = await browser.get(idp.sign_in(location))
+    code = query_of(field_of(answer, "location") or "")["code"]
+    assert json_of(await house.redeem(client_id, code))["scope"] == "catalog:read"
+
+
+async def test_no_secret_of_the_upstream_is_printed(
+    house: House, idp: Idp, browser: Traveller
+) -> None:
+    """OAuth 2.1 §7.1.3: a trace shows the way, and no code, token, state or secret of it."""
+    shown = io.StringIO()
+    house.trace.observe(Printer(shown))
+    client_id = await house.client()
+    location = await browser.leave(client_id)
+    answer = await browser.get(idp.sign_in(location))
+    granted = await house.redeem(client_id, query_of(field_of(answer, "location") or "")["code"])
+    await house.refresh(client_id, json_of(granted)["refresh_token"])
+    printed = shown.getvalue()
+    assert "upstream.leave" in printed
+    assert "upstream.stands" in printed
+    asked = query_of(location)
+    for secret in (*idp.issued, SECRET, asked["state"], asked["nonce"]):
+        assert secret not in printed

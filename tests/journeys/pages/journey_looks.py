@@ -18,7 +18,7 @@ from playwright.async_api import Page
 from tests.support.chromium import DESK, PHONE, Chromium, overflow, violations
 from tests.support.shop import Open
 from tests.support.terminal import Terminal
-from tests.support.visits import allow, client_of, sign_in, sign_up
+from tests.support.visits import allow, client_of, native, sign_in, sign_up
 
 Place = Callable[[Page, Terminal], Awaitable[None]]
 
@@ -83,6 +83,27 @@ async def device_denied(page: Page, client: Terminal) -> None:
     await page.get_by_role("button", name="Do not allow").click()
 
 
+async def apps(page: Page, client: Terminal) -> None:
+    await consent(page, client)
+    await allow(page)
+    await page.wait_for_url(f"{client.callback}?*")
+    await page.goto(f"{client.url}/apps")
+
+
+async def apps_of_nobody(page: Page, client: Terminal) -> None:
+    await page.goto(f"{client.url}/apps")
+
+
+async def logout(page: Page, client: Terminal) -> None:
+    await consent(page, client)
+    await page.goto(f"{client.url}/logout")
+
+
+async def logged_out(page: Page, client: Terminal) -> None:
+    await logout(page, client)
+    await page.get_by_role("button", name="Sign out").click()
+
+
 async def error(page: Page, client: Terminal) -> None:
     await page.goto(client.asking(redirect_uri="https://elsewhere.example/a-callback?of=somebody"))
 
@@ -103,6 +124,10 @@ PLACES: Final[dict[str, Place]] = {
     "device-consent": device_consent,
     "device-connected": device_connected,
     "device-denied": device_denied,
+    "apps": apps,
+    "apps-of-nobody": apps_of_nobody,
+    "logout": logout,
+    "logged-out": logged_out,
     "error": error,
     "error-without-a-request": error_without_a_request,
 }
@@ -128,7 +153,8 @@ async def test_a_page_is_for_everybody(
     shop: Open, browser: Chromium, place: str, scheme: str
 ) -> None:
     """WCAG 2.2 §1.4.3, §1.4.10, §3.3.1, §4.1.2, as far as a program can tell."""
-    async with client_of(shop, name="A client with quite a long name for one") as client:
+    name = "A client with quite a long name for one"
+    async with native() as program, client_of(shop, name=name, callback=program.callback) as client:
         page = await browser.page(color_scheme=scheme)
         await PLACES[place](page, client)
         for size in (DESK, PHONE, NARROW):

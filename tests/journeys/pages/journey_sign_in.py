@@ -150,6 +150,23 @@ async def test_two_tabs_can_both_be_allowed(shop: Open, browser: Chromium) -> No
         assert (await yours.redeem((await other.answer())["code"])).status_code == 200
 
 
+async def test_a_person_ends_what_they_have_allowed(shop: Open, browser: Chromium) -> None:
+    """OAuth 2.1 §7.9: the application is listed by its name, and then it is not."""
+    async with native() as program, client_of(shop, callback=program.callback) as client:
+        page = await browser.page(java_script_enabled=False)
+        await page.goto(client.asking())
+        await sign_up(page)
+        await allow(page)
+        await page.wait_for_url(f"{program.callback}?*")
+        assert (await client.redeem((await program.answer())["code"])).status_code == 200
+        await page.goto(f"{shop.url}/apps")
+        await page.get_by_role("button", name=f"Sign it out: {client.name}").click()
+        await page.get_by_text("No application is signed in.").wait_for()
+        assert (await client.refresh()).status_code == 400
+        await page.get_by_role("button", name="Sign out of this browser").click()
+        await page.get_by_text("Nobody is signed in").wait_for()
+
+
 async def test_no_page_can_read_the_cookie(shop: Open, browser: Chromium) -> None:
     """RFC 6265bis §5.7: kept for our pages, sent when a client leads here, read by no script."""
     async with client_of(shop) as client:
