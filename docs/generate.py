@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from catshop.catalogue import catalogue
+from catshop.catalogue.page import page_of
 from catshop.config import Setting, load
 from tests.oauth.cases import ROWS, TESTS, held
 
@@ -79,14 +80,14 @@ def errors() -> str:
     """Every refusal, in the order of the catalogue."""
     sections = (
         f"## {each.code}\n\n**{escaped(each.title)}**\n\n"
-        f"- Expected: {escaped(each.expected)}\n- Likely cause: {escaped(each.cause)}\n"
-        f"- What to do: {escaped(each.fix)}\n- Says who: {escaped(each.section)}\n"
+        + "".join(f"- {p.heading}: {escaped(p.text)}\n" for p in page_of(each).parts[1:])
         for each in catalogue().values()
     )
     rows = [(f"[{each.code}](#{each.code.lower()})", each.title) for each in catalogue().values()]
     return page(
         "Refusals",
-        "Every refusal carries a code, in the answer where the standards give room and in the log.",
+        "Every refusal carries a code, in the answer where the standards give room and in the "
+        "log.\n`catshop explain CODE` prints the same.",
         table(("code", "what happened"), rows),
         *sections,
     )

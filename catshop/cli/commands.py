@@ -14,7 +14,18 @@ import typer
 from rich.console import Console
 
 from catshop.catalogue import explain
-from catshop.cli import call, checks, clients, consents, keys, login, serve, tokens, users
+from catshop.cli import (
+    call,
+    checks,
+    clients,
+    consents,
+    explaining,
+    keys,
+    login,
+    serve,
+    tokens,
+    users,
+)
 from catshop.cli.remote import status_of
 from catshop.client.errors import ClientError, ServerError
 from catshop.client.oauth.errors import printable
@@ -42,6 +53,7 @@ app.command("login")(login.login)
 app.command("logout")(login.logout)
 app.command("config")(checks.config)
 app.command("selfcheck")(checks.selfcheck)
+app.command("explain")(explaining.explain)
 app.add_typer(users.app, name="user")
 app.add_typer(clients.app, name="client")
 app.add_typer(tokens.app, name="token")
@@ -74,6 +86,8 @@ def _say(error: BaseException) -> Iterator[str]:
     """What an operator is told of an error that can be mended."""
     match error:
         case ConfigError() | StartRefused() | CatalogRefused() | serve.CannotListen():
+            yield f"catshop: {error}"
+        case explaining.NoSuchCode():
             yield f"catshop: {error}"
         case Mistake() | ClientError():
             yield _told(error.code, error.arrived)
