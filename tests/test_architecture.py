@@ -21,6 +21,8 @@ MODULES: Final = sorted(path.relative_to(ROOT).as_posix() for path in PACKAGE.rg
 
 PURE: Final = (
     "catshop/catalogue",
+    "catshop/cli/hosts.py",
+    "catshop/cli/merging.py",
     "catshop/client/oauth/challenges.py",
     "catshop/client/oauth/discovery.py",
     "catshop/client/oauth/errors.py",

@@ -18,6 +18,7 @@ from catshop.cli import (
     call,
     checks,
     clients,
+    connect,
     consents,
     explaining,
     keys,
@@ -51,6 +52,7 @@ app.command("resources")(call.resources)
 app.command("prompts")(call.prompts)
 app.command("login")(login.login)
 app.command("logout")(login.logout)
+app.command("connect")(connect.connect)
 app.command("config")(checks.config)
 app.command("selfcheck")(checks.selfcheck)
 app.command("explain")(explaining.explain)
