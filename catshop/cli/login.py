@@ -49,7 +49,7 @@ def login(
     callback_port: PortOption = 0,
 ) -> None:
     """Sign in at a server, and keep what it gives."""
-    remote = Remote(url, no_browser, callback_port, wire)
+    remote = Remote(url, no_browser, callback_port, wire, portable=print_env)
     tokens = anyio.run(partial(_sign_in, remote))
     typer.echo(
         f"Signed in at {remote.host} for {' '.join(tokens.scopes) or 'its default'}.", err=True

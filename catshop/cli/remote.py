@@ -78,6 +78,8 @@ class Remote:
     no_browser: bool = False
     callback_port: int = 0
     wire: bool = False
+    portable: bool = False
+    """Whether the token is for a program that cannot prove that it holds a key."""
 
     @property
     def host(self) -> str:
@@ -115,7 +117,10 @@ class Remote:
             send = await stack.enter_async_context(sending(trace))
             yield Account(
                 self.url,
-                Way(Introduction("Cat Shop's command line", browser.redirect_uri)),
+                Way(
+                    Introduction("Cat Shop's command line", browser.redirect_uri),
+                    portable=self.portable,
+                ),
                 store,
                 send,
                 browser=browser,

@@ -115,7 +115,7 @@ def test_the_wire_shows_every_exchange_and_no_secret(terminal: Terminal) -> None
     assert not TOKEN.search(shown)
     kept = json.loads(terminal.file.read_text())["tokens"][0]
     assert kept["access_token"] not in shown
-    assert len(set(re.findall(r"> authorization: Bearer (‹\w+›)", shown))) == 1
+    assert len(set(re.findall(r"> authorization: DPoP (‹\w+›)", shown))) == 1
 
 
 def ask(shop: Serving, token: str) -> int:

@@ -48,6 +48,8 @@ class Way:
     workload: Secret | None = None
     bound: bool = field(default=False, kw_only=True)
     """Ask for tokens bound to a key wherever the server can, not only where it must."""
+    portable: bool = field(default=False, kw_only=True)
+    """Take tokens that a program without a key can show, where the server leaves the choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +127,15 @@ def _tokens(occasion: Occasion, asking: Asking) -> Steps[Tokens]:
 def _refreshable(held: Held, occasion: Occasion, asking: Asking) -> bool:
     """Whether a refresh can give what is missing: at the same issuer, for no more than was asked.
 
-    A refresh token never widens the scope. OAuth 2.1 §4.3.1.
+    A refresh token never widens the scope, and does not lose its key. OAuth 2.1 §4.3.1; RFC 9449
+    §5.
     """
     tokens = held.tokens
     same = (tokens.issuer, tokens.client_id) == (asking.server.issuer, asking.client.client_id)
     needed = set(occasion.challenge.scopes if occasion.challenge else ())
     enough = not needed or needed <= set(tokens.scopes) or not _for_scope(occasion.challenge)
-    return same and tokens.refresh_token is not None and enough
+    alike = (held.key is None) == (asking.possession is None)
+    return same and tokens.refresh_token is not None and enough and alike
 
 
 def _for_scope(challenge: Challenge | None) -> bool:
@@ -157,7 +161,8 @@ def _possession(occasion: Occasion, guarded: Guarded) -> Possession | None:
     RFC 9449 §5, §7.1; RFC 9728 §2.
     """
     challenge, held = occasion.challenge, occasion.held
-    wanted = guarded.resource.bound or (challenge is not None and challenge.scheme == "dpop")
+    offered = challenge is not None and challenge.scheme == "dpop" and not occasion.way.portable
+    wanted = guarded.resource.bound or offered
     possible = SigningKey.ALGORITHM in guarded.server.dpop
     if not wanted and not (occasion.way.bound and possible):
         return None

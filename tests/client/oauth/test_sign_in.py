@@ -14,6 +14,7 @@ import pytest
 from catshop.client.oauth.account import Move, decide
 from catshop.client.oauth.challenges import Challenge
 from catshop.client.oauth.grants import Tokens
+from catshop.client.oauth.keys import SigningKey
 from catshop.client.oauth.memory import Held, Memory
 from catshop.client.oauth.registration import Client, Introduction
 from catshop.client.oauth.scopes import select
@@ -169,6 +170,26 @@ def test_a_resource_that_wants_proof_of_possession_gets_a_bound_token() -> None:
     played = play(sign_in(occasion(memory(held=None))), [*documents, REDIRECT, token])
     assert played.header("DPoP") is not None
     assert played.result.held.key is not None
+
+
+@pytest.mark.parametrize("portable", [True, False])
+def test_a_choice_between_bound_and_portable_is_the_client_s(*, portable: bool) -> None:
+    """RFC 9449 §7.2: both may be offered. Where a program without a key is to use the token, it
+    must not be bound to one, and what was bound before is no help."""
+    documents = (
+        json_reply(protected()),
+        json_reply(metadata(dpop_signing_alg_values_supported=["ES256"])),
+    )
+    token = json_reply(TOKEN | {"token_type": "Bearer" if portable else "DPoP"})
+    bound = replace(HELD, key=SigningKey.generate())
+    asked = occasion(
+        memory(held=bound if portable else None),
+        Challenge("dpop", {}),
+        way=replace(WAY, portable=portable),
+    )
+    played = play(sign_in(asked), [*documents, REDIRECT, token])
+    assert (played.header("DPoP") is None) is portable
+    assert (played.result.held.key is None) is portable
 
 
 def test_a_proof_that_cannot_be_made_ends_the_way() -> None:
