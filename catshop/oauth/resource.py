@@ -35,8 +35,8 @@ CREDENTIALS: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 CACHED: Final = 10_000
 """Tokens whose verdict is remembered; the least recently used goes first."""
 
-FOREIGN: Final = ""
-"""Stands for the family of a token that belongs to none of ours."""
+FOREIGN: Final = frozenset[str]()
+"""The families of a token that belongs to none of ours."""
 
 
 class Scheme(StrEnum):
@@ -65,7 +65,8 @@ class Remembered:
     """A principal that was vouched for, and is trusted without a question until then."""
 
     principal: Principal
-    family_id: str
+    families: frozenset[str]
+    """Its own, and the one that it came of: when either ends, so does this."""
     until: datetime
 
 
@@ -145,9 +146,8 @@ class ResourceServer:
         principal = self._judge(found, now)
         # What was forgotten while storage was asked must not be remembered after all.
         if found is not None and before == self._forgotten:
-            self._remember(
-                digest, self._trusted(principal, found.family.parent or found.family.id, now)
-            )
+            families = frozenset(filter(None, (found.family.id, found.family.parent)))
+            self._remember(digest, self._trusted(principal, families, now))
         return principal
 
     async def is_alive(self, principal: Principal) -> bool:
@@ -183,8 +183,8 @@ class ResourceServer:
     def forget(self, family_id: str) -> None:
         """Trust no remembered token of this family any more."""
         self._forgotten += 1
-        for digest in self._families.pop(family_id, ()):
-            self._cache.pop(digest, None)
+        for digest in tuple(self._families.get(family_id, ())):
+            self._drop(digest)
 
     def _credentials(self, request: Request) -> Credentials:
         """The token in the Authorization field. OAuth 2.1 §5.1.1; RFC 9110 §11.4; RFC 9449 §7.1."""
@@ -263,22 +263,26 @@ class ResourceServer:
         self._cache.move_to_end(digest)
         return known.principal
 
-    def _trusted(self, principal: Principal, family_id: str, now: datetime) -> Remembered:
+    def _trusted(self, principal: Principal, families: frozenset[str], now: datetime) -> Remembered:
         limits = self._settings.limits
-        foreign = family_id == FOREIGN
+        foreign = families == FOREIGN
         age = limits.foreign_token_cache_seconds if foreign else limits.token_cache_seconds
         until = min(now + timedelta(seconds=age), principal.expires_at)
-        return Remembered(principal, family_id, until)
+        return Remembered(principal, families, until)
 
     def _remember(self, digest: str, known: Remembered) -> None:
         self._cache[digest] = known
-        self._families.setdefault(known.family_id, set()).add(digest)
+        for family_id in known.families:
+            self._families.setdefault(family_id, set()).add(digest)
         while len(self._cache) > CACHED:
-            oldest, gone = self._cache.popitem(last=False)
-            held = self._families.get(gone.family_id, set())
-            held.discard(oldest)
+            self._drop(next(iter(self._cache)))
+
+    def _drop(self, digest: str) -> None:
+        for family_id in self._cache.pop(digest).families:
+            held = self._families[family_id]
+            held.discard(digest)
             if not held:
-                self._families.pop(gone.family_id, None)
+                del self._families[family_id]
 
 
 def _challenge(scheme: Scheme, members: Mapping[str, str]) -> tuple[str, str]:

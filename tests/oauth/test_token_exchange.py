@@ -83,6 +83,18 @@ async def test_who_holds_a_token_may_weaken_it_and_keeps_it(house: House) -> Non
     assert json_of(stronger)["error"] == "invalid_scope"
 
 
+async def test_what_came_of_a_token_is_worth_nothing_once_it_is_given_back(
+    house: House, gateway: Credentials
+) -> None:
+    """RFC 7009 §2: at once, also where it has just been used, and the old token stays good."""
+    token = (await house.tokens(await house.client()))["access_token"]
+    less = json_of(await exchanged(house, gateway, token))["access_token"]
+    assert await house.is_good(less)
+    assert (await house.post("/revoke", {**gateway, "token": less})).status == 200
+    assert not await house.is_good(less)
+    assert await house.is_good(token)
+
+
 @pytest.mark.parametrize("end", ["revoked", "password", "client", "replayed"])
 async def test_what_ends_a_grant_ends_what_came_of_it(
     house: House, gateway: Credentials, end: str
