@@ -184,7 +184,7 @@ class Browser:
         held = user and consents.Recalled(visit.request, visit.client, user, self._settings.base)
         came = request.fields.get("sec-fetch-site")
         if held and await consents.recalled(held, came, self._stores.consents, self._trace):
-            return await self._go_on(request, visit, visit.request.scopes, user)
+            return await self.approve(visit.request, held.user, visit.request.scopes)
         return self._consent_form(browser, visit, user)
 
     @page

@@ -116,6 +116,16 @@ async def test_what_the_user_left_out_is_asked_for_again(house: House, client_id
     assert not is_page(await again(visitor, client_id, scope="read"))
 
 
+async def test_to_be_spared_the_page_changes_nothing_of_what_was_agreed_to(
+    house: House, client_id: str
+) -> None:
+    """OAuth 2.1 §7.3: nobody has said anything new, so nothing is remembered anew."""
+    visitor, _ = await agreed(house, client_id, scope="read write")
+    visitor.site = "none"
+    assert not is_page(await again(visitor, client_id, scope="cart:read"))
+    assert not is_page(await again(visitor, client_id, scope="read write"))
+
+
 async def test_another_user_is_asked(house: House, client_id: str) -> None:
     """OAuth 2.1 §7.3."""
     await agreed(house, client_id)
