@@ -104,7 +104,8 @@ def fingerprint(client: Client) -> str:
 
     MCP 2026-07-28 basic/authorization/client-registration §client-id-metadata-documents.
     """
-    told = json.dumps([sorted(client.redirect_uris), client.jwks, client.auth_method])
+    keys = [client.jwks, client.jwks_uri, client.auth_method]
+    told = json.dumps([sorted(client.redirect_uris), *keys])
     return hashlib.sha256(told.encode()).hexdigest()
 
 

@@ -152,6 +152,7 @@ async def test_a_program_that_could_be_any_is_always_asked_about(house: House) -
     [
         pytest.param({"redirect_uris": [WEB, "https://app.example/new"]}, id="addresses"),
         pytest.param({"jwks": public_set("ed")}, id="keys"),
+        pytest.param({"jwks_uri": "https://keys.example/set"}, id="where-its-keys-are"),
         pytest.param({"client_name": "Claws"}, id="name-alone"),
     ],
 )
@@ -168,6 +169,7 @@ async def test_a_client_that_has_changed_is_asked_about_again(
     known = await house.stores.clients.find(told["client_id"])
     assert known is not None
     fields = {"jwks": json.dumps(changed["jwks"])} if "jwks" in changed else {}
+    fields |= {"jwks_uri": str(changed["jwks_uri"])} if "jwks_uri" in changed else {}
     addresses = tuple(changed.get("redirect_uris", known.redirect_uris))  # type: ignore[call-overload]  # a list
     name = str(changed.get("client_name", known.name))
     await house.stores.clients.put(replace(known, redirect_uris=addresses, name=name, **fields))
