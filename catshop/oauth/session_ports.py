@@ -35,7 +35,8 @@ class Sessions(Protocol):
         ...
 
     async def sign_out(self, browser: str, revoke_at: datetime | None) -> Sequence[str]:
-        """End the session of that browser; with `revoke_at` every family of its user, too.
+        """End the session of that browser; with `revoke_at` every unused code and family of its
+        user, too.
 
         The ids of the families revoked. OAuth 2.1 §4.3.3.
         """

@@ -289,6 +289,19 @@ async def test_signing_out_may_revoke_everything(house: House, client_id: str) -
     assert (answer.status, json_of(answer)["error"]) == (400, "invalid_grant")
 
 
+async def test_signing_out_revokes_what_is_on_its_way_to_an_application_too(
+    house: House, client_id: str
+) -> None:
+    """OAuth 2.1 §4.3.3: a code that comes after it is worth nothing."""
+    strict = House(
+        replace(house.settings, logout=Logout.REVOKE), house.stores, house.database, house.clock
+    )
+    visitor, code = await agreed(strict, client_id)
+    await visitor.post("/logout", hidden(await visitor.get("/logout")))
+    answer = await strict.redeem(client_id, code, redirect_uri=WEB)
+    assert (answer.status, json_of(answer)["error"]) == (400, "invalid_grant")
+
+
 async def test_a_closed_account_sees_nothing(house: House, client_id: str) -> None:
     """OAuth 2.1 §4.1.2.1."""
     visitor, _ = await agreed(house, client_id)

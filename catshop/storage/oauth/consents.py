@@ -74,11 +74,6 @@ class Consents:
         def work(statements: Statements) -> list[str]:
             whose = (user_id, client_id)
             statements.run("DELETE FROM oauth_consents WHERE user_id = ? AND client_id = ?", *whose)
-            statements.run(
-                "DELETE FROM oauth_codes"
-                " WHERE user_id = ? AND client_id = ? AND redeemed_at IS NULL",
-                *whose,
-            )
             return end(statements, "user_id = ? AND client_id = ?", whose, now)
 
         return await self.database.write(work)
@@ -99,7 +94,14 @@ def remember(statements: Statements, consent: Consent) -> None:
 
 
 def end(statements: Statements, whose: str, values: tuple[str, ...], now: datetime) -> list[str]:
-    """Revoke the families to which `whose` applies, with their access tokens; their ids."""
+    """Revoke the families to which `whose` applies, with their access tokens; their ids.
+
+    The codes that nobody has redeemed yet go along: no family may begin where all have ended.
+    """
+    statements.run(
+        f"DELETE FROM oauth_codes WHERE {whose} AND redeemed_at IS NULL",  # noqa: S608 - see below
+        *values,
+    )
     ended = statements.all(
         f"UPDATE oauth_families SET revoked_at = ?"  # noqa: S608 - conditions of this package
         f" WHERE {whose} AND revoked_at IS NULL RETURNING id",
