@@ -97,7 +97,7 @@ def test_claims_that_are_signed_are_good_or_refused(claims: dict[str, Any]) -> N
     """RFC 7523 §3."""
     client = Client("cat_x", "", (), (), frozenset(), NOW, jwks=json.dumps(public_set("ec")))
     signed = Secret(assertion("cat_x", lambda: NOW, **claims))
-    subject = assertions.Shown(signed, client, ISSUER, NOW)
+    subject = assertions.Shown(signed, client, (ISSUER,), NOW)
     assertions.named_by(signed)
     try:
         for _, check in assertions.ASSERTION:
