@@ -75,13 +75,14 @@ async def session_of(shop: Open, http: httpx2.AsyncClient, token: str) -> dict[s
 async def test_whoever_brings_no_token_is_shown_the_way(
     shop: Open, http: httpx2.AsyncClient, sent: dict[str, str]
 ) -> None:
-    """OAuth 2.1 §5.3.2; RFC 9728 §5.1."""
+    """OAuth 2.1 §5.3.2; RFC 9728 §5.1; RFC 9449 §7.1: whichever scheme it takes."""
     answer = await http.post(shop.mcp, json=INITIALIZE, headers=sent)
-    [challenge] = answer.headers.get_list("www-authenticate")
+    challenge, other = answer.headers.get_list("www-authenticate")
     assert answer.status_code == 401
     assert challenge.startswith(f'{UNNAMED}"{shop.url}/.well-known/oauth-protected-resource/mcp"')
     assert 'scope="' in challenge
-    assert "error=" not in challenge
+    assert other.startswith('DPoP algs="')
+    assert "error=" not in challenge + other
     assert "mcp-session-id" not in answer.headers
     assert len(shop.house.sessions) == 0
 

@@ -33,17 +33,18 @@ def settings(settings: OAuthSettings) -> OAuthSettings:
     return replace(settings, assertion_issuers=(IDP, "https://away.example"))
 
 
+async def provider(served: Site, stream: Any) -> None:
+    """What the identity provider replies: its document, or its keys."""
+    found: object = public_set("ec")
+    if "well-known" in served.requests[-1].split(" ")[1]:
+        found = {"issuer": IDP, "jwks_uri": "https://idp.example/keys"}
+    await answering(json.dumps(found))(served, stream)
+
+
 @pytest.fixture
 async def here(house: House) -> AsyncIterator[Site]:
     """The identity provider, with its keys."""
-
-    async def reply(served: Site, stream: Any) -> None:
-        found: object = public_set("ec")
-        if "well-known" in served.requests[-1].split(" ")[1]:
-            found = {"issuer": IDP, "jwks_uri": "https://idp.example/keys"}
-        await answering(json.dumps(found))(served, stream)
-
-    async with site(house.world, "idp.example", reply) as served:
+    async with site(house.world, "idp.example", provider) as served:
         yield served
 
 
@@ -52,6 +53,11 @@ async def client(house: House, here: Site) -> Credentials:
     """A client that may ask, in a house where the provider's user U1 is alice."""
     await house.user()
     await house.administration.link(IDP, "U1", user="alice")
+    return await vouchable(house)
+
+
+async def vouchable(house: House) -> Credentials:
+    """A client that may show another issuer's word."""
     told = json_of(
         await house.register(
             token_endpoint_auth_method="client_secret_post",
