@@ -2,7 +2,7 @@
 
 Results go to stdout and everything else to stderr. What a command ends with says what went wrong:
 0 it worked, 1 something else, 2 no sign-in, 3 the tool said no, 4 nobody there, 130 interrupted.
-Next: `call.py`, `login.py`.
+Next: `call.py`, `login.py`; `telling.py`, which knows these numbers.
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ from catshop.cli.forms import fill_in
 from catshop.cli.wire import WirePrinter
 from catshop.client.client import Client
 from catshop.client.connect import Options, connect
-from catshop.client.errors import ClientError, Unreachable
+from catshop.client.errors import ClientError
 from catshop.client.inputs import Handlers
 from catshop.client.oauth.account import Account
-from catshop.client.oauth.errors import SignInFailed
 from catshop.client.oauth.memory import OnDisk
 from catshop.client.oauth.registration import Introduction
 from catshop.client.oauth.sending import sending
@@ -54,15 +53,6 @@ PortOption = Annotated[
 
 class ToolFailed(ClientError):
     """The tool was called and says that it failed. MCP 2026-07-28 server/tools §error-handling."""
-
-
-STATUS: Final = ((SignInFailed, 2), (ToolFailed, 3), (Unreachable, 4))
-"""What a command ends with, by what went wrong; 1 for everything else."""
-
-
-def status_of(error: BaseException) -> int:
-    """The exit status that tells a script what went wrong."""
-    return next((status for kind, status in STATUS if isinstance(error, kind)), 1)
 
 
 def credentials() -> Path:

@@ -102,7 +102,7 @@ def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 
 NOBODY = """
 import os, pathlib, sys
-from catshop.cli import main
+from catshop.cli import main, serve, telling
 
 def catshop(*arguments):
     sys.argv = ["catshop", *arguments, "--database", str(path)]
@@ -116,7 +116,7 @@ assert catshop("user", "list") == 0
 before = path.read_bytes()
 path.chmod(0o444)
 path.parent.chmod(0o555)
-if os.getuid() == 0:  # root may write anything; the first command has imported all that it needs
+if os.getuid() == 0:  # root may write anything; whatever is needed has been imported by now
     os.setuid(65534)
 print(catshop("serve", "--port", "0"), path.read_bytes() == before)
 """
