@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from catshop.catalogue import explain
+from catshop.cli.explaining import NoSuchCode
 from catshop.cli.remote import ToolFailed
 from catshop.cli.serve import CannotListen
 from catshop.client.errors import ClientError, ServerError, Unreachable
@@ -49,7 +50,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _say(error: BaseException) -> Iterator[str]:
     match error:
-        case ConfigError() | StartRefused() | CatalogRefused() | CannotListen():
+        case ConfigError() | StartRefused() | CatalogRefused() | CannotListen() | NoSuchCode():
             yield f"catshop: {error}"
         case Mistake() | ClientError():
             yield _words(error.code, error.arrived)
