@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -33,6 +34,9 @@ ID_TOKEN: Final = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105 -- a
 ID_JAG: Final = "urn:ietf:params:oauth:token-type:id-jag"
 """The assertion that an identity provider makes out for another authorization server."""
 
+
+TOKEN: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+"""b64token: what a field Authorization can carry. OAuth 2.1 §5.1.1."""
 
 YEAR: Final = 31_536_000
 """Seconds; a server that says more means for ever, which no clock can add."""
@@ -237,8 +241,10 @@ def read_tokens(found: Mapping[str, Any], asking: Asking) -> Tokens:
     """What the token endpoint gave. OAuth 2.1 §3.2.3; RFC 9449 §5."""
     token, kind = found.get("access_token"), str(found.get("token_type", ""))
     wanted = ("dpop",) if asking.possession is not None else ("bearer",)
-    if not isinstance(token, str) or not token or kind.lower() not in wanted:
+    if kind.lower() not in wanted:
         raise SignInFailed("E-OAC-13", arrived=f"token_type {kind}")
+    if not isinstance(token, str) or not TOKEN.fullmatch(token):
+        raise SignInFailed("E-OAC-13", arrived="no access_token, or none that can be shown")
     refresh, scope = found.get("refresh_token"), found.get("scope")
     return Tokens(
         issuer=asking.server.issuer,

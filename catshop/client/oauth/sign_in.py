@@ -31,7 +31,7 @@ from catshop.client.oauth.memory import Held, Memory
 from catshop.client.oauth.possession import Possession
 from catshop.client.oauth.registration import Client, Introduction, identify
 from catshop.client.oauth.scopes import select
-from catshop.client.oauth.steps import Sources, Steps
+from catshop.client.oauth.steps import Sources, Steps, safe, within
 from catshop.kernel import Secret
 
 UNKNOWN: Final = "invalid_client"
@@ -83,7 +83,14 @@ class Occasion:
 
 
 def sign_in(occasion: Occasion) -> Steps[Outcome]:
-    """A token that the server will take, and what it cost to have it; SignInFailed without one."""
+    """A token that the server will take, and what it cost to have it; SignInFailed without one.
+
+    Where it would be shown in clear, there is none. OAuth 2.1 §1.5.
+    """
+    return (yield from within(safe(occasion.url), _signed_in(occasion)))
+
+
+def _signed_in(occasion: Occasion) -> Steps[Outcome]:
     guarded = yield from discover(
         canonical(occasion.url), occasion.challenge, frozenset(occasion.memory.clients)
     )

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -22,6 +24,12 @@ T = TypeVar("T")
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 """Hosts that a request reaches without leaving the machine."""
+
+CLEAN = re.compile(r"[!#$%&'()*+,\-./0-9:;=?A-Z\[\]_a-z~]+")
+"""RFC 3986 §2, without `@`: what a browser and a terminal read as we do."""
+
+NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+"""A last label that makes some readers take the whole host for an IPv4 address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +60,9 @@ class Reply:
         return tuple(value for key, value in self.headers if key.lower() == name)
 
     def members(self) -> Mapping[str, Any]:
-        """The JSON object of the body; ValueError where it is none. RFC 8259 §4."""
+        """The JSON object of the body; ValueError where it is none. RFC 8259 §4, §8.2."""
         found = json.loads(self.body.decode("utf-8"))
+        json.dumps(found, ensure_ascii=False).encode("utf-8")  # half a character is refused: §8.2
         if not isinstance(found, dict):
             raise ValueError(f"{type(found).__name__} in place of an object")
         return found
@@ -115,12 +124,49 @@ def post(purpose: str, url: str, form: Mapping[str, str], headers: Mapping[str, 
 
 
 def safe(url: str) -> str:
-    """The address, if what is sent there can be read by nobody on the way. OAuth 2.1 §1.5."""
-    parts = urlsplit(url)
+    """The address, if what is sent there can be read by nobody on the way. OAuth 2.1 §1.5.
+
+    What is no address is shown to nobody: neither a browser nor a terminal has to make sense of it.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises when it is no port
+    except ValueError:
+        raise SignInFailed("E-OAC-01", arrived=url) from None
     local = parts.scheme == "http" and (parts.hostname or "") in LOCAL
-    if parts.username or not parts.hostname or not (parts.scheme == "https" or local):
+    sound = CLEAN.fullmatch(url) is not None and bool(parts.hostname)
+    if not sound or not (parts.scheme == "https" or local):
         raise SignInFailed("E-OAC-01", arrived=url)
     return url
+
+
+def within(url: str, steps: Steps[T]) -> Steps[T]:
+    """The flow, as far as the server at `url` may lead it. RFC 9728 §7.7.
+
+    A server elsewhere names addresses on this machine, or in its network, for nothing good: they
+    answer us, and not the server. One that is itself in here may. A name is not looked up, so what
+    it stands for is not known here.
+    """
+    inside = _is_inside(url)
+    try:
+        wanted = next(steps)
+        while True:
+            if not inside and _is_inside(wanted.url):
+                raise SignInFailed("E-OAC-01", arrived=wanted.url.partition("?")[0])
+            wanted = steps.send((yield wanted))
+    except StopIteration as done:
+        value: T = done.value
+        return value
+
+
+def _is_inside(url: str) -> bool:
+    """Whether the host is this machine, or an address that is nobody's out there. RFC 6890 §2.2."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    last = host.rpartition(".")[2]
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return last == "localhost" or NUMBER.fullmatch(last) is not None
 
 
 def origin(url: str) -> str:

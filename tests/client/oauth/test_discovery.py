@@ -143,10 +143,18 @@ def test_what_is_no_document_is_refused(body: bytes) -> None:
         "//auth.example/token",
         "https://me@auth.example/token",
         "javascript:alert(1)",
+        "https://[::1",
+        "https://[auth.example]/token",
+        "https://auth.example:abc/token",
+        "https://auth.example:99999/token",
+        "https://auth.example/\x1b]0;token\x07",
+        "https://auth.example/to ken",
+        "https://auth.example/t\u00f6ken",
+        "https://auth.example\\@other.example/token",
     ],
 )
 def test_an_endpoint_that_others_could_read_is_refused(endpoint: str) -> None:
-    """OAuth 2.1 §1.5: https, but for this very machine."""
+    """OAuth 2.1 §1.5: https, but for this very machine; RFC 3986 §2: nor what is no address."""
     played = play(find_server(ISSUER), [json_reply(metadata(token_endpoint=endpoint))])
     assert played.code == "E-OAC-01"
 

@@ -232,3 +232,72 @@ def test_a_refusal_is_answered_by_what_it_says(
 ) -> None:
     """OAuth 2.1 §5.3.2; RFC 9449 §9; MCP 2026-07-28 basic/authorization §error-handling."""
     assert decide(reply, challenge, granted) is expected
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://127.0.0.1:6379/",
+        "http://localhost/",
+        "http://[::1]/",
+        "https://localhost./",
+        "https://printer.localhost/",
+        "https://127.1/",
+        "https://2130706433/",
+        "https://0x7f.0.0.1/",
+        "https://10.0.0.1/",
+        "https://169.254.169.254/latest/",
+        "https://[::ffff:192.168.0.1]/",
+        "https://[fd00::1]/",
+    ],
+)
+@pytest.mark.parametrize("by", ["challenge", "resource", "metadata", "page"])
+def test_a_server_elsewhere_leads_nowhere_on_this_machine_or_its_network(
+    place: str, by: str
+) -> None:
+    """RFC 9728 §7.7: what only we can reach is not asked for a stranger."""
+    challenge = Challenge("bearer", {"resource_metadata": place}) if by == "challenge" else None
+    issuers, endpoint = [place.rstrip("/")], f"{place}x"
+    answers: list[Reply | Landed] = {
+        "challenge": [],
+        "resource": [json_reply(protected(authorization_servers=issuers))],
+        "metadata": [json_reply(protected()), json_reply(metadata(token_endpoint=endpoint))],
+        "page": [json_reply(protected()), json_reply(metadata(authorization_endpoint=endpoint))],
+    }[by]
+    answers += [REDIRECT] if by == "metadata" else []
+    played = play(sign_in(occasion(memory(held=None), challenge)), answers)
+    assert played.code == "E-OAC-01"
+    assert all(urlsplit(url).hostname in ("shop.example", "auth.example") for url in played.urls)
+
+
+def test_a_server_on_this_machine_may_lead_to_another_one_there() -> None:
+    """RFC 9728 §7.7: there is no more to be reached than it can reach itself."""
+    url, issuer = "http://127.0.0.1:8000/mcp", "http://localhost:9000"
+    answers = [
+        json_reply(protected(resource=url, authorization_servers=[issuer])),
+        json_reply(metadata(issuer)),
+        json_reply({"client_id": "new"}, 201),
+        REDIRECT,
+        json_reply(TOKEN),
+    ]
+    assert play(sign_in(occasion(Memory(), url=url)), answers).code is None
+
+
+def test_no_token_is_had_for_a_server_that_others_could_read_along_with() -> None:
+    """OAuth 2.1 §1.5: it would be shown in clear with each request."""
+    told = Challenge("bearer", {"resource_metadata": "https://shop.example/about"})
+    played = play(sign_in(occasion(memory(), told, url="http://shop.example/mcp")), [])
+    assert (played.code, played.urls) == ("E-OAC-01", [])
+
+
+@pytest.mark.parametrize("token", ["a b", "a\r\nb", "\u00e9", "\ud800", "\x1b[2J", "="])
+def test_a_token_that_no_field_can_carry_is_none(token: str) -> None:
+    """OAuth 2.1 §5.1.1: b64token."""
+    answers = [*DOCUMENTS, REDIRECT, json_reply({**TOKEN, "access_token": token})]
+    assert play(sign_in(occasion(memory(held=None))), answers).code == "E-OAC-13"
+
+
+def test_half_a_character_in_an_answer_is_no_answer() -> None:
+    """RFC 8259 §8.2: it could not be sent again."""
+    registered = json_reply({"client_id": "\ud800"}, 201)
+    assert play(sign_in(occasion(Memory())), [*DOCUMENTS, registered]).code == "E-OAC-08"
