@@ -3,8 +3,9 @@
 The authorization server sends the user's browser to an address of this machine, and the code with
 it. So one listens on the loopback interface alone, for as long as the sign-in takes and for one
 path, opens the page, or prints its address where no browser can be had, and tells the browser that
-it can be closed. Whether the redirect is the right one is not decided here.
-RFC 8252 §7.3, §8.3; OAuth 2.1 §8.4.2.
+it can be closed. Any page can send a browser here, so what does not answer the request that is open
+is not heard; whether what does is right is not decided here.
+RFC 8252 §7.3, §8.3, §8.9; OAuth 2.1 §8.4.2.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import anyio
 import anyio.to_thread
@@ -41,6 +42,11 @@ PAGE: Final = (
 )
 """Says nothing of how it went: that is told where the program runs."""
 
+STRANGE: Final = PAGE.replace(b"Signed in", b"Not signed in").partition(b"<h1>")[0] + (
+    b"<h1>Nobody waits for this</h1><p>Go back to the program, and begin again there."
+)
+"""For what answers no request that is open: an old tab, or a page that has no business here."""
+
 FIELDS: Final = (
     ("content-type", "text/html; charset=utf-8"),
     NO_STORE,
@@ -61,17 +67,24 @@ class Loopback:
         self._open_page = open_page
         self._arrived = anyio.Event()
         self._query = ""
+        self._state: list[str] = []
 
     async def hear(self, request: Request) -> Answer:
-        """The redirect; the first one after a visit began is the one that counts."""
+        """The redirect; the first one with the state of the open request is the one that counts.
+
+        RFC 8252 §8.9.
+        """
+        query = request.head.query
+        if not self._state or _state(query) != self._state:
+            return Answer(400, FIELDS, STRANGE)
         if not self._arrived.is_set():
-            self._query = request.head.query
+            self._query = query
             self._arrived.set()
         return Answer(200, FIELDS, PAGE)
 
     async def visit(self, url: str) -> str:
         """Show the page, and wait for the redirect; its query. SignInFailed when none comes."""
-        self._arrived = anyio.Event()
+        self._arrived, self._state = anyio.Event(), _state(urlsplit(url).query)
         opened = await anyio.to_thread.run_sync(self._open_page, url)
         where = " that opened" if opened else ""
         self._say(f"Sign in at {urlsplit(url).netloc}, in the browser{where}: {url}")
@@ -79,6 +92,10 @@ class Loopback:
             await self._arrived.wait()
             return self._query
         raise SignInFailed("E-OAC-25", arrived=f"nothing in {SECONDS} s")
+
+
+def _state(query: str) -> list[str]:
+    return parse_qs(query).get("state", [])
 
 
 @asynccontextmanager

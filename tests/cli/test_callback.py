@@ -44,14 +44,30 @@ async def test_the_query_of_the_redirect_is_handed_over_as_it_came() -> None:
     assert PAGE in said[0]
 
 
+async def test_what_answers_another_request_is_not_heard() -> None:
+    """RFC 8252 §8.9: any page can send the browser here, but none knows the state."""
+    answers: list[httpx2.Response] = []
+    async with loopback(lambda _: None, open_page=nothing) as browser:
+
+        async def others() -> None:
+            for query in ("", "?code=c", "?code=c&state=t", "?state=s&state=t", "?code=c&state=s"):
+                answers.append(await come_back(browser, query))
+
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(others)
+                assert await browser.visit(PAGE) == "code=c&state=s"
+    assert [answer.status_code for answer in answers] == [400, 400, 400, 400, 200]
+
+
 async def test_a_step_up_comes_back_to_the_same_address() -> None:
     """RFC 8252 §8.3: one listener on the loopback interface, for as long as it is needed."""
     async with loopback(lambda _: None, open_page=nothing) as browser:
         for code in ("1", "2"):
             with anyio.fail_after(10):
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(come_back, browser, f"?code={code}")
-                    assert await browser.visit(PAGE) == f"code={code}"
+                    tasks.start_soon(come_back, browser, f"?code={code}&state=s")
+                    assert await browser.visit(PAGE) == f"code={code}&state=s"
 
 
 async def test_where_no_browser_can_be_had_the_address_is_printed() -> None:
@@ -60,7 +76,7 @@ async def test_where_no_browser_can_be_had_the_address_is_printed() -> None:
     async with loopback(said.append, open_page=nothing) as browser:
         with anyio.fail_after(10):
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(come_back, browser, "?code=1")
+                tasks.start_soon(come_back, browser, "?code=1&state=s")
                 await browser.visit(PAGE)
     assert said == [f"Sign in at auth.example, in the browser: {PAGE}"]
 
