@@ -6,6 +6,7 @@
 #   make fix           format, and mend what the linter can mend
 #   make conformance   the official MCP suite against a fixture on our transport, and the shop
 #   make clients       the other SDKs' clients in the shop
+#   make servers       our client at other SDKs' servers
 #   make judges        other people's OAuth clients and servers against ours
 #   make pages         what people see, in a browser
 #   make bench         measure against the SDK's own server
@@ -19,7 +20,7 @@ SRC  := catshop tests conformance bench docs
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help serve test check fix format lint types contracts spelling generated conformance \
-        clients judges pages bench lock clean
+        clients servers judges pages bench lock clean
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
@@ -36,7 +37,7 @@ test: $(VENV)/test.stamp
 
 # --- what CI runs: quick answers first, the tests last, so that their summary is the last line ---
 
-check: format lint types contracts spelling generated conformance clients judges pages test
+check: format lint types contracts spelling generated conformance clients servers judges pages test
 
 format: $(VENV)/check.stamp
 	$(BIN)/ruff format --check .
@@ -63,6 +64,9 @@ conformance: $(VENV)/check.stamp conformance/node_modules/.stamp
 
 clients: $(VENV)/check.stamp conformance/node_modules/.stamp .cache/strangers/.stamp
 	$(BIN)/pytest -n auto tests/journeys/clients/journey_clients.py $(ARGS)
+
+servers: $(VENV)/check.stamp conformance/node_modules/.stamp .cache/strangers/.stamp .cache/fastmcp/.stamp
+	$(BIN)/pytest -n auto --dist loadgroup tests/journeys/servers/journey_*.py $(ARGS)
 
 judges: $(VENV)/check.stamp conformance/node_modules/.stamp .cache/strangers/.stamp
 	$(BIN)/pytest -n auto tests/journeys/judges/journey_*.py $(ARGS)
@@ -108,8 +112,8 @@ conformance/node_modules/.stamp: conformance/package-lock.json $(VENV)/check.sta
 	  ci --prefix conformance --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
-.cache/strangers/.stamp: requirements/strangers.txt $(VENV)/check.stamp
-	@echo "Installing clients that share no package with us; the first time takes a minute."
+.cache/%/.stamp: requirements/%.txt $(VENV)/check.stamp
+	@echo "Installing $* apart from our own packages; the first time takes a minute."
 	@$(BIN)/python -m venv --clear $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@
@@ -127,6 +131,7 @@ lock: $(VENV)/check.stamp
 	$(LOCK) --group test --extra speed --constraint requirements/check.txt --output-file requirements/test.txt
 	$(LOCK) --constraint requirements/check.txt --output-file requirements/run.txt
 	printf 'mcp==1.30.*\nauthlib==1.9.*\n' | $(UV_LOCK) - --output-file requirements/strangers.txt
+	printf 'fastmcp==4.*\n' | $(UV_LOCK) - --output-file requirements/fastmcp.txt
 
 clean:
 	rm -rf $(VENV) build dist .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache \
