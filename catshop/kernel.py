@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from types import CodeType
 from typing import Final
 
 Clock = Callable[[], datetime]
@@ -139,7 +143,8 @@ class Event:
     """One thing that happened, in the exchange it happened in.
 
     `exchange` is the id of the HTTP request (or stdio message) being served, empty outside one;
-    `at` is in seconds of a monotonic clock; `fields` may hold `Secret`s, which every printer hides.
+    `at` is in seconds of a monotonic clock; `fields` may hold `Secret`s, which every printer hides;
+    `source` is the line of ours that decided a check, such as `oauth/pkce.py:88`.
     """
 
     kind: Kind
@@ -148,6 +153,17 @@ class Event:
     verdict: Verdict | None = None
     fields: Mapping[str, object] = field(default_factory=dict)
     at: float = field(default_factory=time.monotonic)
+    source: str = ""
+
+
+PACKAGE: Final = Path(__file__).parent
+
+
+def line_of(code: CodeType, line: int | None = None) -> str:
+    """A line of ours below the package; of anybody else's file no more than its name."""
+    path = Path(code.co_filename)
+    named = path.relative_to(PACKAGE) if path.is_relative_to(PACKAGE) else Path(path.name)
+    return f"{named.as_posix()}:{line or code.co_firstlineno}"
 
 
 Observer = Callable[[Event], None]
@@ -191,10 +207,27 @@ class Trace:
         for observer in self._observers:
             observer(event)
 
-    def check(self, name: str, verdict: Verdict, /, **fields: object) -> None:
-        """Tell the observers how a named check ended."""
-        if self._observers:
-            self.note(Kind.CHECK, name, verdict=verdict, **fields)
+    def check(
+        self,
+        name: str,
+        verdict: Verdict,
+        /,
+        *,
+        by: Callable[..., object] | None = None,
+        **fields: object,
+    ) -> None:
+        """Tell the observers how a named check ended, and where: in `by`, or else in the caller."""
+        if not self._observers:
+            return
+        decided = by.func if isinstance(by, partial) else by
+        code = getattr(decided, "__code__", None)
+        caller = sys._getframe(1)
+        source = line_of(code) if code else line_of(caller.f_code, caller.f_lineno)
+        event = Event(
+            Kind.CHECK, name, current_exchange.get(), verdict, fields, time.monotonic(), source
+        )
+        for observer in self._observers:
+            observer(event)
 
 
 @dataclass(frozen=True, slots=True)

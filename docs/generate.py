@@ -8,19 +8,32 @@ of the tests. Nothing there is typed twice.
 from __future__ import annotations
 
 import argparse
+import ast
+import inspect
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, Final
 
 from catshop.catalogue import catalogue
 from catshop.catalogue.page import page_of
 from catshop.config import Setting, load
+from catshop.inspector.recorder import ASIDE, FILE_OCTETS
+from catshop.inspector.recording import KINDS, VERSION, Line
 from tests.oauth.cases import ROWS, TESTS, held
 
 REFERENCE: Final = Path(__file__).parent / "reference"
+MEMBERS: Final = {
+    "str": "text",
+    "int": "whole number",
+    "float": "number",
+    "Pairs": "list of [name, value]",
+    "Told": "object of texts",
+}
+"""The types of the members of a recording, as JSON has them."""
 SUITE_RECORD: Final = Path(__file__).parent.parent / "conformance/expected.json"
 
 
@@ -173,6 +186,41 @@ def shown(value: object) -> str:
             return f"`{value}`" if isinstance(value, str) else str(value)
 
 
+def recording() -> str:
+    """The format of a recording, from the classes of its lines."""
+    return page(
+        "The recording",
+        "`catshop serve --record FILE` writes one JSON object a line. The member `is` says what\n"
+        "the line tells; every line has the first two members below. Members with nothing in\n"
+        "them are left out. A secret is a mark such as `‹7f3a1c›`: the same secret has the same\n"
+        "mark throughout one recording, and nobody can tell which secret it was.",
+        f"The version of the format is {VERSION}: it changes when a reader of the old one would\n"
+        "misread the new. A reader skips kinds of line that it does not know. A file that has\n"
+        f"grown to {FILE_OCTETS // 2**20} MiB is set aside as `FILE.1`, and {ASIDE} of those are "
+        "kept.",
+        members(Line),
+        *(
+            f"## `{name}`\n\n{(kind.__doc__ or '').strip()}\n\n{members(kind)}"
+            for name, kind in KINDS.items()
+        ),
+    )
+
+
+def members(kind: type) -> str:
+    """What a line has of its own, in order; each member's words stand below it in the source."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    rows = [
+        (f"`{here.target.id}`", MEMBERS[ast.unparse(here.annotation)], after.value.value)
+        for here, after in pairwise(getattr(tree, "body", ()))
+        if isinstance(here, ast.AnnAssign)
+        and isinstance(here.target, ast.Name)
+        and isinstance(after, ast.Expr)
+        and isinstance(after.value, ast.Constant)
+        and isinstance(after.value.value, str)
+    ]
+    return table(("member", "type", "what it says"), rows)
+
+
 def table(head: Sequence[str], rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> str:
     """A table of Markdown."""
     lines = [head, ["---"] * len(head), *rows]
@@ -196,6 +244,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "errors.md": errors,
     "limits.md": limits,
     "oauth-cases.md": oauth_cases,
+    "recording.md": recording,
 }
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import os
 import shlex
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from signal import Signals
@@ -27,6 +29,8 @@ from catshop.cli.options import ConfigOption, DatabaseOption, IssuerOption, conf
 from catshop.config import Config, load
 from catshop.conversions import Backend, Era, TokenFormat
 from catshop.inspector.printer import Printer
+from catshop.inspector.recorder import Files, Recorder
+from catshop.inspector.recording import RecordingRefused
 from catshop.kernel import Principal, Trace
 from catshop.oauth.administration import Mistake
 from catshop.oauth.scopes import parse
@@ -67,6 +71,9 @@ def serve(
     trace: Annotated[
         bool | None, typer.Option("--trace", help="Print every exchange, secrets hidden.")
     ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Write every exchange to a file, secrets hidden.")
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Serve the shop until Ctrl-C or SIGTERM."""
@@ -90,7 +97,7 @@ def serve(
         await app.serve(settings, trace=observed, ready=_announce)
 
     try:
-        with outlet(sys.stderr) as errors:
+        with outlet(sys.stderr) as errors, recorded(observed, record):
             logging.basicConfig(level=logging.INFO, format=LINE, stream=errors)
             if settings.trace:
                 observed.observe(Printer(errors))
@@ -100,6 +107,26 @@ def serve(
         if advice is None:
             raise
         raise CannotListen(advice) from error
+
+
+@contextmanager
+def recorded(trace: Trace, path: Path | None) -> Iterator[None]:
+    """Record what `trace` tells into `path`, if there is one. RecordingRefused if it cannot be."""
+    if path is None:
+        yield
+        return
+    recorder = Recorder(f"catshop {__version__}")
+    try:
+        files = Files(path, recorder.started)
+    except OSError as error:
+        raise RecordingRefused("E-REC-04", f"{path}: {error.strerror}") from error
+    recorder.watch(files)
+    stop = trace.observe(recorder)
+    try:
+        yield
+    finally:
+        stop()
+        files.close()
 
 
 def _announce(config: Config) -> None:

@@ -26,7 +26,7 @@ REMEMBERED: Final = 1024
 """Requests whose start is remembered, to tell how long the answer took."""
 
 INCOMING: Final = frozenset({"request", "received", "body"})
-OUTGOING: Final = frozenset({"answer", "sent", "event", "frame"})
+OUTGOING: Final = frozenset({"answer", "sent", "stream", "event", "frame"})
 """Names of BYTES and HTTP events with a direction; the rest happened inside."""
 
 
@@ -95,13 +95,17 @@ class Printer:
     def _opening(self, event: Event, fields: dict[str, object]) -> str:
         """Method and target, or status and the time since the request, then what else is told."""
         words = []
+        for name in ("path" if "target" in fields else "", "version", "octets"):
+            fields.pop(name, None)
         if "method" in fields:
             self._began[event.exchange] = event.at
             self._forget_the_oldest()
             words.append(str(fields.pop("method")))
         for name in ("target", "path"):
             if name in fields:
-                words.append(self._redactor.target(str(fields.pop(name))))
+                target = fields.pop(name)
+                plain = target.reveal() if isinstance(target, Secret) else str(target)
+                words.append(self._redactor.target(plain))
         if "status" in fields:
             words.append(str(fields.pop("status") or "the client has gone"))
             if (began := self._began.pop(event.exchange, None)) is not None:

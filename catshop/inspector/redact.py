@@ -1,9 +1,10 @@
 """Nothing secret is ever shown, and yet one can see that two secrets are the same.
 
-A secret becomes a mark such as ‹7f3a›: the start of a keyed hash, whose key is an argument and dies
-with the process, so that a mark tells nothing to whoever keeps the output. What is not understood
-is not shown: of a body that is neither JSON nor a form only the size remains. Checks see the real
-bytes, only printing passes through here: redact last. Pure. Next: `printer.py`. RFC 6750 §5.3.
+A secret becomes a mark such as ‹7f3a1c›: the start of a keyed hash, whose key is an argument and
+dies with the process, so that a mark tells nothing to whoever keeps the output. What is not
+understood is not shown: of a body that is neither JSON nor a form only the size remains. Checks
+see the real bytes, only printing passes through here: redact last. Pure. Next: `printer.py`.
+RFC 6750 §5.3.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ SECRET_NAMES: Final = frozenset({
     "access_token", "actor_token", "assertion", "client_assertion", "client_secret", "code",
     "code_verifier", "cookie", "csrf", "csrf_token", "device_code", "dpop", "id_token",
     "mcp_session_id",
-    "new_password", "password", "refresh_token", "registration_access_token", "secret",
+    "new_password", "password", "refresh_token", "registration_access_token", "req", "secret",
     "session_id", "sessionid", "set_cookie", "subject_token", "token", "user_code",
 })  # fmt: skip
 """Parameters and JSON members whose text is secret, wherever they stand."""
@@ -32,7 +33,7 @@ KEY_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 LAYERS: Final = 3
 """Percent-encodings within each other that are looked through; what lies deeper is not shown."""
 
-MARK: Final = re.compile(r"‹[0-9a-f]{4}›")
+MARK: Final = re.compile(r"‹[0-9a-f]{6}›")
 """What a secret looks like once it is hidden."""
 
 _NAMES: Final = "|".join(sorted(SECRET_NAMES, key=len, reverse=True))
@@ -56,7 +57,7 @@ class Redactor:
     def mark(self, secret: str) -> str:
         """The mark of a secret: the same for the same secret, as long as the key lives."""
         digest = hmac.digest(self._key, secret.encode("utf-8", "surrogatepass"), "sha256")
-        return f"‹{digest.hex()[:4]}›"
+        return f"‹{digest.hex()[:6]}›"
 
     def value(self, name: str, value: object) -> str:
         """Any field of an event."""

@@ -8,7 +8,7 @@ storage transaction; `report` tells the trace afterwards what was found.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from catshop.catalogue import explain
@@ -27,6 +27,10 @@ class Findings:
     passed: tuple[str, ...] = ()
     failed: str = ""
     error: OAuthError | None = None
+    checks: tuple[tuple[str, Callable[..., object]], ...] = field(
+        default=(), repr=False, compare=False
+    )
+    """The list that was run, for whoever wants to be told where a check stands."""
 
 
 def examine(checks: Checks[T], subject: T) -> tuple[T, Findings]:
@@ -36,21 +40,22 @@ def examine(checks: Checks[T], subject: T) -> tuple[T, Findings]:
         try:
             subject = check(subject)
         except OAuthError as error:
-            return subject, Findings(tuple(passed), name, error)
+            return subject, Findings(tuple(passed), name, error, checks)
         passed.append(name)
-    return subject, Findings(tuple(passed))
+    return subject, Findings(tuple(passed), checks=checks)
 
 
 def report(findings: Findings, trace: Trace) -> None:
     """Tell the observers how each check ended."""
     if not trace.observed:
         return
+    decided = dict(findings.checks)
     for name in findings.passed:
-        trace.check(name, Verdict.OK)
+        trace.check(name, Verdict.OK, by=decided[name])
     if findings.error is not None:
-        error = findings.error
-        expected = explain(error.reference).expected
-        trace.check(findings.failed, Verdict.NO, expected=expected, arrived=plain(error.arrived))
+        error, by = findings.error, decided.get(findings.failed, report)
+        told = {"expected": explain(error.reference).expected, "arrived": plain(error.arrived)}
+        trace.check(findings.failed, Verdict.NO, by=by, code=error.reference, **told)
 
 
 def settle(findings: Findings, trace: Trace) -> None:

@@ -151,10 +151,10 @@ def _stateless(fields: Fields, message: Message, trace: Trace) -> Stateless:
         try:
             rung(fields, message, envelope)
         except RpcError as error:
-            trace.check(rung.__name__, Verdict.NO, arrived=error.arrived)
+            trace.check(rung.__name__, Verdict.NO, by=rung, arrived=error.arrived)
             raise
         if trace.observed:
-            trace.check(rung.__name__, Verdict.OK)
+            trace.check(rung.__name__, Verdict.OK, by=rung)
     return Stateless(message, envelope)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from catshop.inspector.recording import Check, read
 from tests.support.hosting import BOTH, ENVELOPE, MODERN
 from tests.support.program import PATIENCE, Serving, catshop, environment, serving
 
@@ -103,6 +104,26 @@ def test_a_busy_port_names_its_holder_and_a_way_out(tmp_path: Path) -> None:
         assert second.stderr.rstrip().endswith("-m catshop serve --port 0")
         assert second.stderr.count("\n") == 1
         assert not (tmp_path / "other.db").exists()
+
+
+def test_record_writes_down_every_exchange_for_its_owner_alone(tmp_path: Path) -> None:
+    """Both directions and what was decided between them."""
+    with serving(tmp_path, "--record", "r.jsonl") as shop:
+        assert httpx2.post(shop.mcp).status_code == 401
+        assert listed(shop, token := issued(tmp_path, shop)).status_code == 200
+    first, second = read(tmp_path / "r.jsonl").exchanges.values()
+    assert (first.status, second.status) == (401, 200)
+    assert "bearer.valid" in {check.name for check in second.every(Check)}
+    assert (tmp_path / "r.jsonl").stat().st_mode & 0o077 == 0
+    assert token not in (tmp_path / "r.jsonl").read_text("utf-8")
+
+
+def test_a_recording_that_cannot_be_written_is_told_before_anything_is_served(
+    tmp_path: Path,
+) -> None:
+    said = catshop(tmp_path, "serve", "--record", "no/such/folder", "--port", "0")
+    assert (said.returncode, said.stdout) == (1, "")
+    assert said.stderr.startswith("catshop: E-REC-04: ")
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "fe80::1%none"])

@@ -118,6 +118,8 @@ class Connection:
         self._method = "GET"
         self._version = "1.1"
         self._reusable = False
+        self.octets = b""
+        """The head of the request that is being served, as it came."""
 
     @property
     def state(self) -> State:
@@ -223,7 +225,7 @@ class Connection:
         if octets is None:
             self._seen = len(self._buffer)
             return self._wanting()
-        self._seen = 0
+        self._seen, self.octets = 0, octets
         head = read_head(octets, self._limits)
         self._body = framing(head, self._limits)
         self._method, self._version = head.method, head.version

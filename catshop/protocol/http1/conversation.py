@@ -24,7 +24,14 @@ from catshop.protocol.http1.connection import (
     RequestHead,
     State,
 )
-from catshop.protocol.http1.door import admitted, note_answer, note_request, render
+from catshop.protocol.http1.door import (
+    Sent,
+    admitted,
+    note_answer,
+    note_refusal,
+    note_request,
+    render,
+)
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.exchange import Exchange, Service
 from catshop.protocol.http1.messages import (
@@ -156,7 +163,7 @@ class Conversation:
         exchange = Exchange(service, self._connection, self._wire, tasks, request_id)
         exchange.content_type = head.fields.get("content-type") or ""
         request = Request(head, exchange, request_id, self._address, service.limits.body)
-        note_request(service.trace, head)
+        note_request(service.trace, head, self._connection.octets)
         began = time.perf_counter()
         try:
             outcome = await admitted(service.handler, request)
@@ -167,7 +174,7 @@ class Conversation:
                 raise
         finally:
             seconds = time.perf_counter() - began
-            note_answer(service.trace, request, exchange.status, seconds, exchange.answer)
+            note_answer(service.trace, request, exchange.status, seconds, exchange.sent)
 
     async def _conclude(
         self, exchange: Exchange, outcome: Answer | Streamed, scope: anyio.CancelScope
@@ -200,7 +207,9 @@ class Conversation:
             log.exception("%s failed", common.request_id)
             answer = render(HttpError(500, "E-HTTP-50"), common.request_id)
             octets = self._connection.answer(answer, common)
-        exchange.status, exchange.answer = answer.status, answer
+        exchange.status = answer.status
+        if self._service.trace.observed:
+            exchange.sent = Sent(answer, octets)
         return octets
 
     async def _refuse(self, error: HttpError) -> Parting:
@@ -210,6 +219,7 @@ class Conversation:
         answer = render(error, request_id)
         octets = self._connection.answer(answer, Common(self._service.date(), request_id))
         log.info("- - %d - %s code=%s", error.status, request_id, error.code)
+        note_refusal(self._service.trace, error, answer, octets)
         with anyio.move_on_after(self._service.limits.linger_seconds):
             try:
                 await self._wire.send(octets)

@@ -9,9 +9,11 @@ a request, to the trace and to the log, is said here too. RFC 9110 §15.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
-from catshop.kernel import Kind, Secret, Trace, Unavailable
+from catshop.kernel import Kind, Secret, Trace, Unavailable, Verdict
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.messages import (
     NO_STORE,
@@ -63,11 +65,19 @@ async def admitted(handler: Handler, request: Request) -> Answer | Streamed:
         return render(HttpError(500, "E-HTTP-50"), request.id)
 
 
-def note_request(trace: Trace, head: Head) -> None:
-    """Show a request to the observers, its secret fields as secrets."""
+def note_request(trace: Trace, head: Head, octets: bytes = b"") -> None:
+    """Show a request to the observers, its secrets as secrets; `octets` is its head as it came."""
     if trace.observed:
-        shown = {n: Secret(v) if n in SECRET_FIELDS else v for n, v in head.fields}
-        trace.note(Kind.HTTP, "request", method=head.method, path=head.path, fields=shown)
+        trace.note(
+            Kind.HTTP,
+            "request",
+            method=head.method,
+            path=head.path,
+            target=Secret(head.target),
+            version=head.version,
+            fields=_pairs(head.fields),
+            octets=Secret(octets.decode("latin-1")),
+        )
 
 
 def note_body(trace: Trace, content_type: str, body: bytes) -> None:
@@ -75,16 +85,46 @@ def note_body(trace: Trace, content_type: str, body: bytes) -> None:
     trace.note(Kind.HTTP, "body", content_type=content_type, body=body)
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A whole answer that has been sent, and the octets that it became."""
+
+    answer: Answer
+    octets: bytes = b""
+
+
+def note_refusal(trace: Trace, error: HttpError, answer: Answer, octets: bytes) -> None:
+    """Show how what is no request was refused, with the octets of the answer."""
+    if trace.observed:
+        trace.check("request.sound", Verdict.NO, code=error.code, arrived=error.arrived)
+        _note_answer(trace, answer.status, Sent(answer, octets))
+
+
+def note_stream(
+    trace: Trace, status: int, fields: tuple[tuple[str, str], ...], octets: bytes
+) -> None:
+    """Show the head of an answer that streams; its end is told by `note_answer`."""
+    raw = Secret(octets.decode("latin-1"))
+    trace.note(Kind.HTTP, "stream", status=status, fields=_pairs(fields), octets=raw)
+
+
 def note_answer(
-    trace: Trace, request: Request, status: int, seconds: float, answer: Answer | None = None
+    trace: Trace, request: Request, status: int, seconds: float, sent: Sent | None = None
 ) -> None:
     """One line a request: what, how it ended, how long, which. No query: it may hold codes."""
     if trace.observed:
-        fields = dict(answer.fields) if answer else {}
-        shown = {n: Secret(v) if n in SECRET_FIELDS else v for n, v in fields.items()}
-        body = answer.body if answer else b""
-        trace.note(Kind.HTTP, "answer", status=status, fields=shown, body=body)
+        _note_answer(trace, status, sent)
     if log.isEnabledFor(logging.INFO):
         notes = "".join(f" {name}={value}" for name, value in request.notes.items())
         line = (request.head.method, request.head.path, status or "gone", seconds * 1000)
         log.info("%s %s %s %.1fms %s%s", *line, request.id, notes)
+
+
+def _note_answer(trace: Trace, status: int, sent: Sent | None) -> None:
+    fields, body = (_pairs(sent.answer.fields), sent.answer.body) if sent else ((), b"")
+    raw = Secret(sent.octets.partition(b"\r\n\r\n")[0].decode("latin-1") if sent else "")
+    trace.note(Kind.HTTP, "answer", status=status, fields=fields, body=body, octets=raw)
+
+
+def _pairs(fields: Iterable[tuple[str, str]]) -> tuple[tuple[str, Secret | str], ...]:
+    return tuple((n, Secret(v) if n in SECRET_FIELDS else v) for n, v in fields)

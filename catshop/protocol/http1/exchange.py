@@ -24,9 +24,9 @@ from catshop.protocol.http1.connection import (
     NeedData,
     Refusal,
 )
-from catshop.protocol.http1.door import note_body
+from catshop.protocol.http1.door import Sent, note_body, note_stream
 from catshop.protocol.http1.errors import HttpError
-from catshop.protocol.http1.messages import Answer, ClientGone, Handler, Leave
+from catshop.protocol.http1.messages import ClientGone, Handler, Leave
 from catshop.protocol.http1.responses import Common
 from catshop.protocol.http1.streaming import Stream
 from catshop.protocol.http1.wire import Wire
@@ -66,7 +66,7 @@ class Exchange:
         self.over = False
         """Whether nobody waits for more: the client left before its stream, or wanted its head."""
         self.status = 0
-        self.answer: Answer | None = None
+        self.sent: Sent | None = None
 
     @property
     def common(self) -> Common:
@@ -97,16 +97,17 @@ class Exchange:
         await self.read_body(self._service.limits.body)
         if self._service.draining.is_set():
             self._connection.retire()
-        await self._send(self._connection.begin_stream(status, fields, self.common))
+        octets = self._connection.begin_stream(status, fields, self.common)
+        await self._send(octets)
         self.status = status
+        if self._service.trace.observed:
+            note_stream(self._service.trace, status, fields, octets)
         if self._connection.method == "HEAD":
             await self._send(self._connection.end_stream())
             raise ClientGone
         events = any(n == "content-type" and v.startswith(sse.MEDIA_TYPE) for n, v in fields)
         limits = self._service.limits
         self.stream = Stream(self._wire, self._connection, limits, comments=events)
-        if self._service.trace.observed:
-            self.answer = Answer(status, fields)
         self._tasks.start_soon(self.stream.attend, leave, self._tasks.cancel_scope.cancel)
         return self.stream
 

@@ -110,6 +110,7 @@ class Stream:
         async with self._lock:
             if self._flow is Flow.OPEN:  # it may have ended while this waited for the lock
                 await self._write(self._connection.stream_part(COMMENT))
+                self._wire.note_event(COMMENT)
 
     def _interval(self) -> float:
         if not self._comments:
