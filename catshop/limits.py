@@ -86,8 +86,9 @@ class SessionLimits:
     """Streams whose events one session keeps."""
     retry_milliseconds: int = 1000
     """What `retry:` tells a client to wait before it reconnects."""
-    recheck_seconds: float = 5.0
-    """How often an open stream asks whether its token is still good."""
+    recheck_seconds: float = 4.0
+    """How often an open stream asks whether its token is still good: with the second for which
+    another process may believe it, a stream ends within five."""
     answer_seconds: float = 300.0
     """How long a request from server to client may wait for its answer."""
     listens: int = 32

@@ -15,10 +15,13 @@ import httpx2
 import pytest
 
 from catshop.kernel import Trace
+from catshop.limits import Limits
 from tests.oauth.cases import case
+from tests.support.hosting import ENVELOPE, MODERN
 from tests.support.raw import exchange
 from tests.support.shop import Open, open_shop
 from tests.support.shopper import token_of
+from tests.support.visits import client_of
 
 BOTH = "application/json, text/event-stream"
 INITIALIZE = {
@@ -197,6 +200,46 @@ async def test_a_stream_ends_with_its_token(tmp_path: Path) -> None:
             with anyio.fail_after(2 + 5):
                 assert [event.data for event in await stream.rest() if event.data] == []
         assert (await http.get(shop.mcp, headers=sent)).status_code == 401
+
+
+@case("V6", "event streams of both eras close within 5 s of the revocation of their grant")
+async def test_the_streams_of_a_grant_close_soon_after_it_is_over(tmp_path: Path) -> None:
+    """RFC 7009 §2.1: a look of the stream, and the time for which a token is believed, are 5 s."""
+    usual = Limits()
+    assert usual.session.recheck_seconds + usual.oauth.token_cache_seconds <= 5
+    closed: list[str] = []
+    async with (
+        open_shop(tmp_path, **{"session.recheck_seconds": 0.2}) as shop,
+        httpx2.AsyncClient(headers={"Accept": BOTH}, timeout=10) as http,
+        client_of(shop) as alice,
+    ):
+        await alice.redeem(await alice.code("alice"))
+        token = alice.tokens["access_token"]
+        named = await session_of(shop, http, token)
+
+        async def outlive(url: str, *request: Any) -> None:
+            async with exchange(url, *request) as stream:
+                assert stream.status == 200
+                opened.release()
+                await stream.rest()
+                closed.append(request[0])
+
+        opened = anyio.Semaphore(0)
+        listening = {"Accept": "text/event-stream", **named, **bearer(token)}
+        asked = {"notifications": {"toolsListChanged": True}, "_meta": ENVELOPE}
+        message = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": asked}
+        fields = {"MCP-Protocol-Version": MODERN, "Mcp-Method": "subscriptions/listen"}
+        posting = {"Content-Type": "application/json", "Accept": BOTH, **fields, **bearer(token)}
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(outlive, shop.mcp, "GET", listening)
+                tasks.start_soon(outlive, shop.mcp, "POST", posting, message)
+                for _ in range(2):
+                    await opened.acquire()
+                form = {"client_id": alice.client_id, "token": alice.tokens["refresh_token"]}
+                assert (await http.post(f"{shop.url}/revoke", data=form)).status_code == 200
+                tasks.cancel_scope.deadline = anyio.current_time() + 5
+    assert sorted(closed) == ["GET", "POST"]
 
 
 @case("A20", "an authorization request longer than 8 KiB is 414")
