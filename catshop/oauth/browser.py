@@ -8,6 +8,7 @@ the request is ignored: storage has it. OAuth 2.1 §4.1, §7; RFC 9700 §4.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import wraps
@@ -42,6 +43,8 @@ from catshop.oauth.tokens import Mint
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.fields import Cookie, parse_cookies, set_cookie
 from catshop.protocol.http1.messages import Answer, Request
+
+log: Final = logging.getLogger(__name__)
 
 SIGN_IN: Final = "sign-in"
 CONSENT: Final = "consent"
@@ -376,10 +379,15 @@ class Browser:
         return self._pages.consent(visit.request, visit.client, user, csrf, problem)
 
     def _browser(self, request: Request) -> Secret | None:
-        """The id in this browser's cookie. What is forged or too old counts as absent."""
-        cookies = parse_cookies(request.fields.get("cookie"))
-        value, age = cookies.get(self._cookie), self._settings.limits.session_seconds
-        return None if value is None else self._signatures.read_browser(value, age)
+        """The id in this browser's cookie; a forged or old one is none. RFC 6265 §8.6."""
+        value = parse_cookies(request.fields.get("cookie")).get(self._cookie)
+        if value is None:
+            return None
+        found = self._signatures.read_browser(value, self._settings.limits.session_seconds)
+        if found is None and "cookie" not in request.notes:
+            request.notes["cookie"] = "ignored"
+            log.warning("%s a cookie that is not ours, or too old, counts as none", request.id)
+        return found
 
     def _on(self, path: str, request_id: str, browser: Secret | None = None) -> Answer:
         """The next page of ours, in a browser that gets the name `browser` if it is a new one."""
