@@ -65,6 +65,5 @@ def value(name: str, schema: object, text: str) -> object:
 
 def _kinds(schema: object) -> frozenset[str]:
     kind = schema.get("type") if isinstance(schema, Mapping) else None
-    if isinstance(kind, str):
-        return frozenset({kind})
-    return frozenset(each for each in kind if isinstance(each, str)) if kind else frozenset()
+    listed = kind if isinstance(kind, list) else [kind]
+    return frozenset(each for each in listed if isinstance(each, str))

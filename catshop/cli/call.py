@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress as Bar
 
 from catshop.cli.arguments import Mistyped, meant, typed
@@ -52,7 +53,7 @@ def call(
         return await _call(client, tools[tool], typed(tools[tool].input_schema, given))
 
     result = Remote(url, no_browser, callback_port, wire).run(work)
-    shown = json.dumps(result, indent=2, ensure_ascii=False) if as_json else None
+    shown = in_json(result) if as_json else None
     typer.echo(shown or "\n".join(_said(result)))
     if result.get("isError") is True:
         raise ToolFailed("E-CALL-05", tool)
@@ -65,16 +66,20 @@ async def _call(client: Client, tool: Tool, arguments: Params) -> Params:
 
         def progress(told: Params) -> None:
             if not rows:
-                rows.append(bar.add_task(tool.name, total=None))
-            message = printable(str(told.get("message") or tool.name))
+                rows.append(bar.add_task(escape(tool.name), total=None))
             bar.update(
                 rows[0],
                 completed=_number(told.get("progress")),
                 total=_number(told.get("total")),
-                description=message,
+                description=described(told, tool.name),
             )
 
         return await client.call(tool.name, arguments, progress=progress)
+
+
+def described(told: Params, name: str) -> str:
+    """What a server says of its progress, for a bar that would take some of it for markup."""
+    return escape(printable(str(told.get("message") or name)))
 
 
 def _number(value: object) -> float | None:
@@ -106,6 +111,12 @@ def _printable_lines(text: str) -> str:
 def printable_line(line: str) -> str:
     """One line of a stranger's text, without what a terminal would obey."""
     return "".join(each if each.isprintable() or each == "\t" else " " for each in line)
+
+
+def in_json(value: object) -> str:
+    """JSON for people and programs; what a terminal would obey is escaped. RFC 8259 §7."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def tools(
@@ -164,7 +175,7 @@ def prompts(
 
 
 def _print_list(entries: list[Params], lines: list[str], as_json: bool) -> None:  # noqa: FBT001 -- the flag as it was typed
-    shown = json.dumps(entries, indent=2, ensure_ascii=False) if as_json else None
+    shown = in_json(entries) if as_json else None
     typer.echo(shown or "\n".join(map(printable_line, lines)))
 
 

@@ -45,10 +45,11 @@ def _form(host: str, params: Params) -> Params:
 def answers(params: Params, ask: Ask) -> dict[str, object]:
     """The fields of the form, each asked until it fits; one that is optional may stay empty."""
     schema = params.get("requestedSchema")
-    fields = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
-    required = schema.get("required", []) if isinstance(schema, Mapping) else []
+    told = schema if isinstance(schema, Mapping) else {}
+    fields, listed = told.get("properties"), told.get("required")
+    required = listed if isinstance(listed, list) else []
     found: dict[str, object] = {}
-    for name, field in fields.items():
+    for name, field in fields.items() if isinstance(fields, Mapping) else ():
         typed = _field(name, field if isinstance(field, Mapping) else {}, ask, name in required)
         if typed is not None:
             found[name] = typed
@@ -64,7 +65,7 @@ def _field(name: str, field: Mapping[str, Any], ask: Ask, needed: bool) -> objec
         try:
             return value(name, field, text)
         except Mistyped as mistake:
-            typer.echo(str(mistake), err=True)
+            typer.echo(printable(str(mistake)), err=True)
 
 
 def _label(name: str, field: Mapping[str, Any]) -> str:
@@ -75,9 +76,10 @@ def _label(name: str, field: Mapping[str, Any]) -> str:
 
 
 def _shown(default: object) -> str:
+    """A default as it is shown, which is what an empty line sends."""
     if isinstance(default, bool):
         return "yes" if default else "no"
-    return "" if default is None else str(default)
+    return "" if default is None else printable(str(default))
 
 
 def _prompt(label: str, default: str) -> str:

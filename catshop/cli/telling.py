@@ -65,6 +65,11 @@ def _say(error: BaseException) -> Iterator[str]:
 
 def _words(code: str, arrived: str) -> str:
     words = explain(code)
-    came = f" ({arrived})" if arrived else ""
+    came = f" ({_printable(arrived)})" if arrived else ""
     fix = words.fix.rstrip(".")
     return f"catshop: {code}: {words.title}{came}. Expected {words.expected}. {fix}."
+
+
+def _printable(text: str) -> str:
+    """All of it, and nothing that a terminal would obey: some of it is a stranger's."""
+    return "".join(each if each.isprintable() else " " for each in text)

@@ -38,6 +38,9 @@ ID_JAG: Final = "urn:ietf:params:oauth:token-type:id-jag"
 TOKEN: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 """b64token: what a field Authorization can carry. OAuth 2.1 §5.1.1."""
 
+SCOPE: Final = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
+"""scope-token. RFC 6749 §3.3."""
+
 YEAR: Final = 31_536_000
 """Seconds; a server that says more means for ever, which no clock can add."""
 
@@ -254,9 +257,14 @@ def read_tokens(found: Mapping[str, Any], asking: Asking) -> Tokens:
         token_type="DPoP" if kind.lower() == "dpop" else "Bearer",
         refresh_token=Secret(refresh) if isinstance(refresh, str) and refresh else None,
         expires_at=_end(found.get("expires_in"), asking.sources.clock()),
-        scopes=tuple(scope.split()) if isinstance(scope, str) else asking.scopes,
+        scopes=_granted(scope) if isinstance(scope, str) else asking.scopes,
         asked=asking.scopes,
     )
+
+
+def _granted(scope: str) -> tuple[str, ...]:
+    """The scopes in a server's answer; what is none is not kept, nor shown. RFC 6749 §3.3."""
+    return tuple(name for name in scope.split() if SCOPE.fullmatch(name))
 
 
 def _end(seconds: object, now: datetime) -> datetime | None:

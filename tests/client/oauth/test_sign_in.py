@@ -301,3 +301,10 @@ def test_half_a_character_in_an_answer_is_no_answer() -> None:
     """RFC 8259 §8.2: it could not be sent again."""
     registered = json_reply({"client_id": "\ud800"}, 201)
     assert play(sign_in(occasion(Memory())), [*DOCUMENTS, registered]).code == "E-OAC-08"
+
+
+def test_what_is_no_scope_in_an_answer_is_not_kept() -> None:
+    """RFC 6749 §3.3: it is shown to a person."""
+    answers = [*DOCUMENTS, REDIRECT, json_reply({**TOKEN, "scope": 'a \x1b[2J \u202eb c"d e'})]
+    played = play(sign_in(occasion(memory(held=None))), answers)
+    assert played.result.held.tokens.scopes == ("a", "e")
