@@ -49,6 +49,7 @@ class Sender:
                 content=request.body or None,
                 follow_redirects=False,
             ) as response:
+                self._http.cookies.clear()
                 body = await _read(response)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             arrived = f"{request.url.partition('?')[0]}: {type(error).__name__}"

@@ -94,6 +94,17 @@ async def test_a_redirect_is_an_answer_and_leads_nowhere(serve: Serve) -> None:
     assert (reply.status, reply.first("location")) == (302, "http://127.0.0.1:1/")
 
 
+async def test_a_cookie_that_is_set_is_not_kept(serve: Serve) -> None:
+    """RFC 6265 §5.3 lets a client ignore it: a flow that needs one is the browser's."""
+    answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: who=us\r\nContent-Length: 0\r\n\r\n"
+    url = await serve(answer)
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        with anyio.fail_after(10):
+            reply = await Sender(http, Trace())(Ask("a document", "GET", url))
+        assert reply.first("set-cookie") == "who=us"
+        assert not http.cookies
+
+
 async def test_an_answer_without_end_is_cut_off(serve: Serve) -> None:
     """RFC 9110 §17.5."""
     body = b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n" + b"x" * (BODY + 1)
