@@ -18,6 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 COMMANDS: Final = {
+    "demo": "demo:demo",
     "serve": "serve:serve",
     "stdio": "serve:stdio",
     "call": "call:call",
@@ -26,7 +27,6 @@ COMMANDS: Final = {
     "prompts": "call:prompts",
     "login": "login:login",
     "logout": "login:logout",
-    "doctor": "doctor:doctor",
     "connect": "connect:connect",
     "config": "checks:config",
     "selfcheck": "checks:selfcheck",
