@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
@@ -48,7 +48,7 @@ from catshop.protocol.dispatcher import Dispatcher
 from catshop.protocol.endpoint import Endpoint
 from catshop.protocol.http1.asgi import AsgiApp, asgi_app
 from catshop.protocol.http1.guard import LOOPBACK, Cors, Guard
-from catshop.protocol.http1.messages import Answer, Request, Streamed, json_answer
+from catshop.protocol.http1.messages import Answer, Handler, Request, Streamed, json_answer
 from catshop.protocol.http1.routes import Route, Router
 from catshop.protocol.http1.server import Server, bind, port_of
 from catshop.protocol.pagination import Pages
@@ -344,12 +344,22 @@ def asgi(config: Config, *, trace: Trace | None = None) -> AsgiApp:
     return asgi_app(enter, limits=config.limits.http, trace=observed, lifespan=lifespan)
 
 
+Beside = Callable[[House], AbstractAsyncContextManager[Handler]]
+"""What stands beside a house while it is served, and which handler answers then."""
+
+
+def alone(house: House) -> AbstractAsyncContextManager[Handler]:
+    """Nothing: the router of the house answers."""
+    return nullcontext(house.router)
+
+
 async def serve(
     config: Config,
     *,
     trace: Trace,
     ready: Callable[[Config], None],
     signals: tuple[Signals, ...] = (Signals.SIGINT, Signals.SIGTERM),
+    beside: Beside = alone,
 ) -> None:
     """Serve on the configured address until a signal; the second one stops at once.
 
@@ -357,8 +367,8 @@ async def serve(
     """
     async with listening(config) as (found, listeners), open_house(found, trace=trace) as house:
         await house.begin()
-        server = Server(house.router, limits=found.limits.http, trace=trace)
-        async with anyio.create_task_group() as tasks:
+        async with beside(house) as handler, anyio.create_task_group() as tasks:
+            server = Server(handler, limits=found.limits.http, trace=trace)
             tasks.start_soon(_obey, signals, server, house.sessions, tasks)
             gc.freeze()
             ready(found)

@@ -23,6 +23,7 @@ from catshop.catalogue.page import page_of
 from catshop.config import Setting, load
 from catshop.inspector.recorder import ASIDE, FILE_OCTETS
 from catshop.inspector.recording import KINDS, VERSION, Line
+from catshop.lab.faults import FAULTS
 from tests.oauth.cases import ROWS, TESTS, held
 
 REFERENCE: Final = Path(__file__).parent / "reference"
@@ -104,6 +105,30 @@ def errors() -> str:
         table(("code", "what happened"), rows),
         *sections,
     )
+
+
+def faults() -> str:
+    """Every fault of the lab, in the order of a conversation."""
+    every = FAULTS.values()
+    sections = (
+        f"## {each.name}\n\n{each.breaks} {each.sees}\n\n"
+        f"- Swaps the check: `{each.check}` ({each.plane})\n- Caught by: {caught(each.caught)}\n"
+        f"- Breaks: {each.section}\n- Its probe: `make test ARGS='-k {each.name}'`\n"
+        for each in every
+    )
+    rows = [(f"[{each.name}](#{each.name})", each.plane, each.breaks) for each in every]
+    return page(
+        "Faults",
+        "What `catshop break NAME` breaks in a server that was started with `catshop serve --lab`, "
+        "one at\na time; `catshop break off` mends it ([why](../why/0026-faults-from-outside.md)).",
+        table(("fault", "plane", "what breaks"), rows),
+        *sections,
+    )
+
+
+def caught(text: str) -> str:
+    """What catches a fault; a refusal with the way to its words."""
+    return f"[{text}](errors.md#{text.lower()})" if text.startswith("E-") else text
 
 
 def conformance() -> str:
@@ -242,6 +267,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "config.md": settings,
     "conformance.md": conformance,
     "errors.md": errors,
+    "faults.md": faults,
     "limits.md": limits,
     "oauth-cases.md": oauth_cases,
     "recording.md": recording,

@@ -18,7 +18,6 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 COMMANDS: Final = {
-    "demo": "demo:demo",
     "serve": "serve:serve",
     "stdio": "serve:stdio",
     "call": "call:call",
@@ -31,6 +30,7 @@ COMMANDS: Final = {
     "config": "checks:config",
     "selfcheck": "checks:selfcheck",
     "explain": "explaining:explain",
+    "break": "breaking:break_",
     "user": "users:app",
     "client": "clients:app",
     "token": "tokens:app",

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from signal import Signals
 from typing import Annotated, Final
@@ -42,6 +43,10 @@ LINE: Final = "%(levelname)s %(name)s %(message)s"
 
 STDIN, STDOUT = 0, 1
 """Their numbers, because Python has no objects for them where a program was started without."""
+
+
+LABORATORY: Final = "catshop.lab.laboratory"
+"""Loaded for `--lab` and never without it: no server has a fault that it was not asked to have."""
 
 
 class CannotListen(Exception):
@@ -74,6 +79,9 @@ def serve(
     record: Annotated[
         Path | None, typer.Option(help="Write every exchange to a file, secrets hidden.")
     ] = None,
+    lab: Annotated[
+        bool, typer.Option("--lab", help="Let `catshop break` break checks; on this machine only.")
+    ] = False,
     config: ConfigOption = None,
 ) -> None:
     """Serve the shop until Ctrl-C or SIGTERM."""
@@ -92,15 +100,18 @@ def serve(
         config=config,
     )
     observed = Trace()
+    made = import_module(LABORATORY).Laboratory(settings, observed) if lab else None
 
     async def work() -> None:
-        await app.serve(settings, trace=observed, ready=_announce)
+        ready = _announce if made is None else _announce_laboratory
+        beside = app.alone if made is None else made.around
+        await app.serve(settings, trace=observed, ready=ready, beside=beside)
 
     try:
         with outlet(sys.stderr) as errors, recorded(observed, record):
             logging.basicConfig(level=logging.INFO, format=LINE, stream=errors)
             if settings.trace:
-                observed.observe(Printer(errors))
+                observed.observe(Printer(errors if made is None else made.paper(errors)))
             run(settings, work)
     except OSError as error:
         advice = _advice(settings, error)
@@ -133,7 +144,7 @@ def _announce(config: Config) -> None:
     """What this is, where its data is, and three things to try."""
     program = _program()
     where = Path(config.database).resolve()
-    flags = "" if config.database == "catshop.db" else f" --database {shlex.quote(str(where))}"
+    flags = _database_flag(config)
     if config.issuer != load().issuer:
         flags += f" --issuer {shlex.quote(config.issuer)}"
     typer.echo(
@@ -153,6 +164,26 @@ def _announce(config: Config) -> None:
         + "\n"
     )
     sys.stdout.flush()
+
+
+def _announce_laboratory(config: Config) -> None:
+    """The same, and that nobody should trust this server."""
+    program, flags = _program(), _database_flag(config)
+    typer.echo(
+        f"""
+  LABORATORY: this server can be broken on purpose. It serves this machine alone.
+    what can be broken   {program} break list
+    break a check        {program} break pkce-skipped{flags}
+    mend it              {program} break off{flags}
+""".rstrip("\n")
+    )
+    _announce(config)
+
+
+def _database_flag(config: Config) -> str:
+    """What another command needs to find the same database, if anything."""
+    where = Path(config.database).resolve()
+    return "" if config.database == "catshop.db" else f" --database {shlex.quote(str(where))}"
 
 
 def _program() -> str:

@@ -159,8 +159,8 @@ class AuthorizationServer:
     def _all_routes(self) -> tuple[Route, ...]:
         settings, browser, prefix = self._settings, self._browser, self._settings.prefix
         return (
-            *_documents(metadata.server_paths(settings), metadata.server(settings)),
-            *_documents(metadata.resource_paths(settings), metadata.resource(settings)),
+            *_documents(metadata.server_paths(settings), lambda: metadata.server(settings)),
+            *_documents(metadata.resource_paths(settings), lambda: metadata.resource(settings)),
             Route(f"{prefix}{metadata.JWKS}", {"GET": self.jwks}, Cors.ANY),
             *self._registration(),
             Route(f"{prefix}{metadata.TOKEN}", {"POST": self.token}, Cors.LISTED),
@@ -387,12 +387,11 @@ class AuthorizationServer:
             raise TemporarilyUnavailable("E-REG-12", status=429, fields=(retry,)) from None
 
 
-def _documents(paths: tuple[str, ...], body: dict[str, object]) -> tuple[Route, ...]:
+def _documents(paths: tuple[str, ...], body: Callable[[], dict[str, object]]) -> tuple[Route, ...]:
     """A public document at each of its addresses. RFC 8414 §3.2; RFC 9728 §3.2."""
-    answer = json_answer(200, body, DOCUMENT_CACHE)
 
     async def document(_: Request) -> Answer:
-        return answer
+        return json_answer(200, body(), DOCUMENT_CACHE)
 
     handler: Handler = document
     return tuple(Route(path, {"GET": handler}, Cors.ANY) for path in paths)

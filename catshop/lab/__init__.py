@@ -1,0 +1,1 @@
+"""Break it: named faults of the reference server, for those who want to see what a check is for."""
