@@ -24,8 +24,9 @@ from catshop.kernel import Secret
 JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 """RFC 7523 §2.2."""
 
-WITH_SECRET: Final = ("client_secret_basic", "client_secret_post")
-"""How a secret may be shown; the first is what every server must support. OAuth 2.1 §2.4.1."""
+WITH_SECRET: Final = ("client_secret_post", "client_secret_basic")
+"""How a secret may be shown; the first is what every server must support, and in the second too
+many servers misread an encoded part, or look for a client_id beside it. OAuth 2.1 §2.4.1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ import { getRequestListener } from '../../../conformance/node_modules/@hono/node
 import * as z from '../../../conformance/node_modules/zod/v4/index.js';
 import {
   McpServer,
+  OAuthError,
+  OAuthErrorCode,
   ResourceTemplate,
   WebStandardStreamableHTTPServerTransport,
   acceptedContent,
@@ -112,7 +114,7 @@ function guard(base, issuer) {
     const body = new URLSearchParams({ token });
     const answer = await fetch(`${issuer}/introspect`, { method: 'POST', body });
     const found = await answer.json();
-    if (!found.active) throw new Error('not active');
+    if (!found.active) throw new OAuthError(OAuthErrorCode.InvalidToken, 'not active');
     return {
       token,
       clientId: found.client_id,

@@ -126,13 +126,16 @@ class Watch:
     """What our client did: an observer of its trace."""
 
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    statuses: list[int] = field(default_factory=list)
     methods: list[str] = field(default_factory=list)
 
     def __call__(self, event: Event) -> None:
-        """Note HTTP requests, and JSON-RPC methods by their name."""
+        """Note HTTP requests, their statuses, and JSON-RPC methods by their name."""
         if event.name == "asked":
             fields = {name.lower(): value for name, value in dict(event.fields["fields"]).items()}
             self.asked.append((str(event.fields["method"]), fields))
+        elif event.name == "answered":
+            self.statuses.append(int(str(event.fields["status"])))
         elif event.name.startswith("> "):
             self.methods.append(event.name[2:])
 
