@@ -59,6 +59,11 @@ class Stranger:
         """What a test calls it."""
         return f"{self.name}-{self.revision.era.value}"
 
+    @property
+    def newest(self) -> Revision:
+        """The newest revision that the server speaks."""
+        return STATELESS if self.name in BOTH_ERAS else HANDSHAKE
+
 
 STRANGERS: Final = [
     *(Stranger(name, STATELESS) for name in BOTH_ERAS),
