@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "prompts": "call:prompts",
     "login": "login:login",
     "logout": "login:logout",
+    "doctor": "doctor:doctor",
     "connect": "connect:connect",
     "config": "checks:config",
     "selfcheck": "checks:selfcheck",

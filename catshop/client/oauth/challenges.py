@@ -60,9 +60,16 @@ def challenges(values: Iterable[str]) -> tuple[Challenge, ...]:
 
 
 def best(values: Iterable[str]) -> Challenge | None:
-    """The challenge that a client with access tokens can answer: DPoP before Bearer."""
+    """The challenge that a client with access tokens can answer: DPoP before Bearer.
+
+    Where both are there they are about one resource, and what the one leaves out the other says:
+    a server need not tell its scopes and its metadata twice. RFC 9449 §7.1.
+    """
     found = {challenge.scheme: challenge for challenge in reversed(challenges(values))}
-    return found.get("dpop") or found.get("bearer")
+    dpop, bearer = found.get("dpop"), found.get("bearer")
+    if dpop and bearer:
+        return Challenge(dpop.scheme, {**bearer.parameters, **dpop.parameters})
+    return dpop or bearer
 
 
 def _read(value: str) -> list[Challenge]:

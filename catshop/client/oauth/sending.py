@@ -6,7 +6,7 @@ kept, because a flow that needs them is the browser's. RFC 8414 §3.2; RFC 9728 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -24,19 +24,29 @@ SECONDS = 30
 """From one octet of an answer to the next."""
 
 
+Enough = Callable[[str, bytes], bool]
+"""Whether so much of a body, of this Content-Type, is all that is wanted."""
+
+
+def to_its_end(_kind: str, _body: bytes) -> bool:
+    """Read on."""
+    return False
+
+
 @asynccontextmanager
-async def sending(trace: Trace) -> AsyncIterator[Sender]:
+async def sending(trace: Trace, enough: Enough = to_its_end) -> AsyncIterator[Sender]:
     """A sender of one's own."""
     async with httpx2.AsyncClient(timeout=SECONDS) as http:
-        yield Sender(http, trace)
+        yield Sender(http, trace, enough)
 
 
 class Sender:
     """Sends over one client of httpx2, whose timeouts and trust in certificates are its own."""
 
-    def __init__(self, http: httpx2.AsyncClient, trace: Trace) -> None:
+    def __init__(self, http: httpx2.AsyncClient, trace: Trace, enough: Enough = to_its_end) -> None:
         self._http = http
         self._trace = trace
+        self._enough = enough
 
     async def __call__(self, request: Ask) -> Reply:
         """The answer; SignInFailed where there is none, or too much of one."""
@@ -50,7 +60,7 @@ class Sender:
                 follow_redirects=False,
             ) as response:
                 self._http.cookies.clear()
-                body = await _read(response)
+                body = await _read(response, self._enough)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             arrived = f"{request.url.partition('?')[0]}: {type(error).__name__}"
             raise SignInFailed("E-OAC-24", arrived=arrived) from None
@@ -74,14 +84,14 @@ class Sender:
         self._trace.note(Kind.HTTP, "content", type=kind, body=reply.body)
 
 
-async def _read(response: httpx2.Response) -> bytes:
+async def _read(response: httpx2.Response, enough: Enough) -> bytes:
     """The body; a stream is cut where it waits, since trio warns of one that is abandoned."""
     body = bytearray()
     with anyio.CancelScope() as scope:
         async for part in response.aiter_bytes():
             body += part
-            if len(body) > BODY:
+            if len(body) > BODY or enough(response.headers.get("content-type", ""), bytes(body)):
                 scope.cancel()
-    if scope.cancelled_caught:
+    if len(body) > BODY:
         raise SignInFailed("E-OAC-23", arrived=f"more than {BODY} octets")
     return bytes(body)

@@ -65,6 +65,13 @@ def test_a_proof_of_possession_goes_before_a_bearer_token() -> None:
     assert found == Challenge("dpop", {"scope": "b"})
 
 
+def test_what_one_challenge_leaves_out_the_other_says() -> None:
+    """RFC 9449 §7.1: both are about one resource, which need not name its metadata twice."""
+    found = best([f'Bearer resource_metadata="{PRM}", scope="a b"', 'DPoP algs="ES256"'])
+    assert found is not None
+    assert (found.scheme, found.resource_metadata, found.scopes) == ("dpop", PRM, ("a", "b"))
+
+
 def test_a_scheme_that_no_token_answers_is_no_challenge_for_us() -> None:
     """RFC 9110 §11.6.1: a client picks a scheme that it knows."""
     assert best(["Basic realm=x", "Negotiate"]) is None
