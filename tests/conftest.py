@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
+from catshop.oauth import passwords
 from tests.oauth.cases import name_after_rows
 
 settings.register_profile(
@@ -20,6 +22,14 @@ settings.load_profile("catshop")
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """The event loop that this run of the test uses."""
     return str(request.param)
+
+
+@pytest.fixture
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords that cost nothing, for tests of something else: argon2id at its least."""
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "HASHER", quick)
+    monkeypatch.setattr(passwords, "NOBODY", quick.hash("nobody has it"))
 
 
 @pytest.fixture(autouse=True)

@@ -39,6 +39,9 @@ def add(
             help="A file with its public keys, for private_key_jwt.", exists=True, dir_okay=False
         ),
     ] = None,
+    jwks_uri: Annotated[
+        str | None, typer.Option(help="The address at which it keeps its public keys instead.")
+    ] = None,
     scope: Annotated[str, typer.Option(help="Scopes that it may ask for; unset, all.")] = "",
     serves: Annotated[
         str | None, typer.Option(help="The resource that it is the server of, to introspect for.")
@@ -56,6 +59,7 @@ def add(
         "grant_types": grant,
         "token_endpoint_auth_method": method,
         "jwks": _keys(jwks) if jwks else None,
+        "jwks_uri": jwks_uri,
         "scope": scope,
         "dpop_bound_access_tokens": dpop,
     }

@@ -51,6 +51,19 @@ def test_a_client_may_have_keys_in_place_of_a_secret(cli: Command, tmp_path: Pat
     assert json.loads(said.out)["jwks"] == public_set("ed")
 
 
+def test_a_client_may_keep_its_keys_at_an_address_of_its_own(cli: Command) -> None:
+    """RFC 7591 §2: one or the other, and nothing that is not https."""
+    keyed = ("client", "add", "Robot", "--method", "private_key_jwt", "--jwks-uri")
+    told = json.loads(cli(*keyed, "https://robot.example/keys").out)
+    assert told["jwks_uri"] == "https://robot.example/keys"
+    assert "jwks" not in told
+    Path("keys.json").write_text(json.dumps(public_set("ed")), "utf-8")
+    both = cli(*keyed, "https://robot.example/keys", "--jwks", "keys.json")
+    plain = cli(*keyed, "http://robot.example/keys")
+    assert (both.status, plain.status) == (1, 1)
+    assert cli("client", "list").out.count("\n") == 1
+
+
 def test_what_cannot_be_added_or_found_is_told_with_what_to_do(cli: Command) -> None:
     """A mistake that can be mended is told in one message, without a stack."""
     said = cli("client", "add", "Paws", "--redirect-uri", "http://a.example/")

@@ -341,7 +341,7 @@ async def used(house: House, token: str) -> bool:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+async def database(tmp_path: Path, quick_passwords: None) -> AsyncIterator[SqliteDatabase]:
     """A fresh one."""
     opened = SqliteDatabase.open(tmp_path / "shop.db", StorageLimits(), Trace())
     await migrate(opened, Clock()())

@@ -128,13 +128,27 @@ class Conversations(RuleBasedStateMachine):
     def _client(self) -> str:
         grants = ("authorization_code", "refresh_token")
         scopes = frozenset({"read", "write"})
-        client = Client(secrets.token_hex(8), "", (CALLBACK,), grants, scopes, self.now)
+        told = (secrets.token_hex(8), "", (CALLBACK,), grants, scopes, self.now)
+        client = Client(*told, origin=Origin.OPERATOR)  # no sweep takes it, however long unused
         self.run(self.house.stores.clients.add, client)
         return client.id
 
     @rule(client=WHO, user=WHO, scopes=SCOPES)
     def agree(self, client: int, user: int, scopes: frozenset[str]) -> None:
         """A user agrees, and the client redeems the code."""
+        code = self._approved(client, user, scopes)
+        answer = self.run(self.house.redeem, self.client_ids[client], code)
+        ends = self.now + timedelta(seconds=LIMITS.family_seconds)
+        grant = Grant(client, user, code, scopes, frozenset(), ends)
+        if not self.active[user]:
+            assert error_of(answer) == "invalid_grant"
+            return
+        self.all.append(grant)
+        self._issued(grant, answer)
+        grant.reach = self.run(self.house.call, grant.current).scopes
+
+    def _approved(self, client: int, user: int, scopes: frozenset[str]) -> str:
+        """The code of a request to which the user has agreed."""
         code, now = Secret(secrets.token_urlsafe(32)), self.now
         held = (CALLBACK, CHALLENGE, scopes, f"{ISSUER}/mcp", now, now + timedelta(seconds=60))
         asked = AuthorizationRequest(
@@ -143,15 +157,7 @@ class Conversations(RuleBasedStateMachine):
         kept = Code(code.digest(), self.client_ids[client], self.users[user], *held)
         self.run(self.house.stores.requests.park, asked)
         assert self.run(self.house.stores.requests.approve, asked.id, kept)
-        answer = self.run(self.house.redeem, self.client_ids[client], code.reveal())
-        ends = now + timedelta(seconds=LIMITS.family_seconds)
-        grant = Grant(client, user, code.reveal(), scopes, frozenset(), ends)
-        if not self.active[user]:
-            assert error_of(answer) == "invalid_grant"
-            return
-        self.all.append(grant)
-        self._issued(grant, answer)
-        grant.reach = self.run(self.house.call, grant.current).scopes
+        return code.reveal()
 
     @begun
     @rule(which=WHICH, scopes=st.none() | SCOPES)
@@ -288,6 +294,18 @@ class Conversations(RuleBasedStateMachine):
         for grant in self.all:
             grant.over = grant.over or grant.client == client
         self.client_ids[client] = self._client()
+
+    @rule(user=WHO, client=WHO)
+    def withdraw(self, user: int, client: int) -> None:
+        """A user takes back what a client may do for them: it all ends, the unused codes too."""
+        pending = self._approved(client, user, frozenset({"read"}))
+        withdrawn = self.house.stores.consents.withdraw
+        ended = self.run(withdrawn, self.users[user], self.client_ids[client], self.now)
+        self.house.stores.notices.ended(*ended)
+        for grant in self.all:
+            grant.over = grant.over or (grant.user, grant.client) == (user, client)
+        answer = self.run(self.house.redeem, self.client_ids[client], pending)
+        assert error_of(answer) == "invalid_grant"
 
     @invariant()
     def one_refresh_token_lives(self) -> None:

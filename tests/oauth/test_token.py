@@ -10,6 +10,7 @@ import pytest
 
 from catshop.oauth.model import Code
 from catshop.oauth.ports import FoundCode
+from catshop.oauth.settings import TokenFormat
 from tests.oauth.cases import case
 from tests.oauth.house import (
     CALLBACK,
@@ -331,7 +332,8 @@ async def test_success_says_what_was_granted_and_nobody_stores_it(
     assert set(granted) == {"access_token", "token_type", "expires_in", "scope", "refresh_token"}
     assert granted["token_type"] == "Bearer"
     assert granted["expires_in"] == 900
-    assert granted["access_token"].startswith("cat_at_")
+    opaque = house.settings.token_format is TokenFormat.OPAQUE
+    assert granted["access_token"].startswith("cat_at_" if opaque else "eyJ")
     assert granted["refresh_token"].startswith("cat_rt_")
     assert (await house.call(granted["access_token"])).audience == f"{ISSUER}/mcp"
 
