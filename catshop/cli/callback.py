@@ -100,14 +100,18 @@ def _state(query: str) -> list[str]:
 
 @asynccontextmanager
 async def loopback(
-    say: Say, *, ports: Sequence[int] = (0,), open_page: Callable[[str], bool] = webbrowser.open
+    say: Say,
+    *,
+    ports: Sequence[int] = (0,),
+    open_page: Callable[[str], bool] = webbrowser.open,
+    trace: Trace | None = None,
 ) -> AsyncIterator[Loopback]:
     """Listen on the first of these ports that is free, until the context ends; 0 takes any."""
     listeners = await _listen(ports)
     browser = Loopback(port_of(listeners[0]), say, open_page)
-    trace = Trace()
-    router = Router([Route(PATH, {"GET": browser.hear}, Cors.NONE)], Guard(), trace)
-    server = Server(router, limits=HttpLimits(), trace=trace)
+    watched = trace or Trace()
+    router = Router([Route(PATH, {"GET": browser.hear}, Cors.NONE)], Guard(), watched)
+    server = Server(router, limits=HttpLimits(), trace=watched)
     async with anyio.create_task_group() as tasks:
         await tasks.start(partial(server.serve, listeners))
         yield browser

@@ -18,6 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 COMMANDS: Final = {
+    "demo": "demo:demo",
     "serve": "serve:serve",
     "stdio": "serve:stdio",
     "call": "call:call",

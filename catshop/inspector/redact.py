@@ -78,6 +78,9 @@ class Redactor:
             case "authorization" | "proxy-authorization":
                 scheme, space, credentials = value.partition(" ")
                 return f"{scheme} {self.mark(credentials)}" if space else self.mark(value)
+            case "www-authenticate" | "proxy-authenticate":
+                scheme, space, parameters = value.partition(" ")
+                return scheme + space + self.text(parameters)
             case "cookie":
                 return "; ".join(map(self._cookie, value.split("; ")))
             case "set-cookie":

@@ -39,7 +39,10 @@ NO_ACCESS: Final = frozenset({"id", "refresh", "offline", "logout"})
 """What Keycloak says in a claim `typ` of its other tokens."""
 
 SCOPE_CLAIMS: Final = ("scope", "scp", "permissions")
-"""RFC 9068 §2.2.3 has the first; Okta and Entra say the second, Auth0 the third."""
+"""RFC 9068 §2.2.3 has the first; Okta and Entra say the second, Auth0 the third.
+
+The third is all that the user may do, whatever the client was given, so it is read last.
+"""
 
 OUR_FAULT: Final = frozenset({"invalid_client", "unauthorized_client"})
 """Errors that are about whoever asks. Others are about the token. RFC 7662 §2.3."""
@@ -176,19 +179,22 @@ def _key_of(confirmation: object) -> str | None:
 
 
 def scopes_in(claims: Mapping[str, object], trace: Trace) -> frozenset[str]:
-    """Those of our scopes that the token grants, in whichever claim its issuer says so.
+    """Those of our scopes that the token grants, in the first claim that names any of them.
 
     RFC 9068 §2.2.3. Commas in place of spaces are read, with a warning; we never write them.
     """
-    found: set[str] = set()
-    for value in (claims.get(name) for name in SCOPE_CLAIMS):
-        if isinstance(value, list):
-            found.update(each for each in value if isinstance(each, str))
-        elif isinstance(value, str):
-            if "," in value:
-                trace.note(Kind.STATE, "scope.commas", warning="RFC 6749 section 3.3 wants spaces")
-            found.update(value.replace(",", " ").split())
-    return frozenset(found) & frozenset(scopes.CATALOGUE)
+    named = (_named(claims.get(name), trace) for name in SCOPE_CLAIMS)
+    return next(filter(None, named), frozenset())
+
+
+def _named(value: object, trace: Trace) -> frozenset[str]:
+    """Those of our scopes that one claim names."""
+    listed = value if isinstance(value, list) else []
+    if isinstance(value, str):
+        if "," in value:
+            trace.note(Kind.STATE, "scope.commas", warning="RFC 6749 section 3.3 wants spaces")
+        listed = value.replace(",", " ").split()
+    return frozenset(each for each in listed if isinstance(each, str)) & scopes.CATALOGUE.keys()
 
 
 class SignedTokens:

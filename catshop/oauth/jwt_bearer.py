@@ -184,6 +184,8 @@ def scope_is_given(vouched: Vouched) -> Vouched:
     RFC 6749 §3.3; RFC 7521 §4.1.
     """
     asked, sent, held = vouched.asked.scopes, vouched.claims.get("scope"), vouched.client.scopes
+    if sent is None and vouched.id_jag:
+        held &= scopes.ORDINARY  # the rest the operator gave to the client, not to its users
     if sent is not None:
         told = frozenset(str(sent).split()) & frozenset(scopes.CATALOGUE)
         held = scopes.common(told, held)

@@ -36,6 +36,12 @@ def assert_hidden(shown: str, *, marks: int = 1) -> None:
         pytest.param("AUTHORIZATION", f"Basic {PLANTED}", "Basic ", id="basic"),
         pytest.param("authorization", PLANTED, "", id="no-scheme"),
         pytest.param("proxy-authorization", f"Bearer {PLANTED}", "Bearer ", id="proxy"),
+        pytest.param(
+            "www-authenticate",
+            f'Bearer resource_metadata="http://h/x", error_description="Bearer {PLANTED}"',
+            'Bearer resource_metadata="http://h/x", error_description="Bearer ',
+            id="challenge",
+        ),
         pytest.param("dpop", PLANTED, "", id="proof"),
         pytest.param("set-cookie", f"sid={PLANTED}; Path=/; HttpOnly", "; Path=/", id="set-cookie"),
         pytest.param("location", f"http://a/cb?code={PLANTED}&state=x", "state=x", id="location"),

@@ -410,3 +410,18 @@ async def test_where_nobody_is_trusted_there_is_no_such_grant(
     alone = House(settings, house.stores, house.database, house.clock, world=house.world)
     answer = await asked(alone, client, signed(jag(house, client)))
     assert (answer.status, json_of(answer)["error"]) == (400, "unsupported_grant_type")
+
+
+@pytest.mark.parametrize(
+    ("given", "status"), [(None, 400), ("read", 400), ("read admin:orders", 200)]
+)
+async def test_what_is_the_operators_alone_is_not_a_users_unless_the_issuer_says_so(
+    house: House, client: Credentials, given: str | None, status: int
+) -> None:
+    """RFC 7521 §4.1; OAuth 2.1 §1.4.1: a client's own scopes are not those of its users."""
+    known = await house.stores.clients.find(client["client_id"])
+    assert known is not None
+    await house.stores.clients.put(replace(known, scopes=known.scopes | {"admin:orders"}))
+    claims = jag(house, client, scope=given)
+    answer = await asked(house, client, signed(claims), scope="admin:orders")
+    assert answer.status == status, answer.body
