@@ -78,11 +78,15 @@ class Shown:
 
 
 def endpoints(found: strict.Members, reach: Reach) -> Endpoints:
-    """The endpoints that the metadata names; FetchFailed when a browser may not be sent there."""
+    """The endpoints that the metadata names; FetchFailed when a browser may not be sent there.
+
+    ValueError for a list that is none. RFC 8414 §2.
+    """
     permitted(str(found.get("authorization_endpoint", "")), reach)
     permitted(str(found.get("token_endpoint", "")), reach)
     userinfo, introspection = found.get("userinfo_endpoint"), found.get("introspection_endpoint")
-    methods = found.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+    name = "token_endpoint_auth_methods_supported"
+    methods = strict.strings(found, name) if name in found else ("client_secret_basic",)
     return Endpoints(
         authorization=str(found["authorization_endpoint"]),
         token=str(found["token_endpoint"]),

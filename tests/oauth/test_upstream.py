@@ -237,6 +237,17 @@ async def test_an_upstream_that_does_not_promise_iss_may_leave_it_out(
     assert is_page(await browser.get(back), 400, "E-UPS-05")
 
 
+@pytest.mark.parametrize("methods", [5, "client_secret_basic", [1], {}])
+async def test_an_upstream_whose_metadata_is_none_is_refused(
+    house: House, idp: Idp, methods: object
+) -> None:
+    """RFC 8414 §2: a list of strings is one, or the metadata is none."""
+    idp.metadata = {"token_endpoint_auth_methods_supported": methods}
+    with pytest.raises(Unavailable) as refused:
+        await house.server.begin()
+    assert refused.value.code == "E-UPS-02"
+
+
 @case("X7", "metadata of another issuer than the configured one: no start, and no sign-in")
 @pytest.mark.parametrize("issuer", [f"{IDP}/", "https://evil.example", None])
 async def test_an_upstream_that_is_another_is_refused(
