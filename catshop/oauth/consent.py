@@ -91,7 +91,8 @@ RECALL: Final[Checks[Recalled]] = (
 async def recalled(held: Recalled, came: str | None, remembered: Consents, trace: Trace) -> bool:
     """Whether the user has agreed to this before, and need not again."""
     asked = held.request
-    kept = await remembered.find(held.user.id, held.client.id, asked.redirect_uri, asked.resource)
+    target = redirects.without_port(asked.redirect_uri)
+    kept = await remembered.find(held.user.id, held.client.id, target, asked.resource)
     if kept is None:
         return False
     _, findings = examine(RECALL, replace(held, kept=kept, came=came))
@@ -117,5 +118,6 @@ def given(
     now: datetime,
 ) -> Consent:
     """The consent that a user has just given."""
-    held = (user.id, client.id, request.redirect_uri, request.resource)
+    target = redirects.without_port(request.redirect_uri)
+    held = (user.id, client.id, target, request.resource)
     return Consent(*held, granted, fingerprint(client), now)

@@ -100,6 +100,15 @@ def is_loopback(uri: str) -> bool:
     return found is not None and _is_port(found[2])
 
 
+def without_port(uri: str) -> str:
+    """`uri` as it is the same each time: without the port that a native app has just got.
+
+    RFC 8252 §7.3.
+    """
+    found = LOOPBACK.fullmatch(uri)
+    return f"{found[1]}{found[3] or ''}" if found else uri
+
+
 def is_public_page(uri: object) -> bool:
     """Whether `uri` is an https address of a host with a public name. RFC 7591 §5.
 

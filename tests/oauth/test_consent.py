@@ -211,6 +211,19 @@ async def test_a_user_sees_what_is_signed_in(house: House, client_id: str, clock
 
 
 @case("F9", "what the user has taken back is an invalid_grant")
+async def test_a_program_that_takes_a_port_anew_each_time_is_kept_once(house: House) -> None:
+    """RFC 8252 §7.3: it is the same registered address, and no user wants a list of ports."""
+    await house.user()
+    client_id = await house.client()
+    visitor = house.visitor()
+    for port in (9999, 9998, 9997):
+        await visitor.through(
+            await visitor.authorize(client_id, redirect_uri=f"http://127.0.0.1:{port}/callback")
+        )
+    assert await house.count("oauth_consents") == 1
+    assert b"<code>127.0.0.1</code>" in (await visitor.get("/apps")).body
+
+
 async def test_one_button_ends_all_that_a_client_holds(house: House, client_id: str) -> None:
     """OAuth 2.1 §4.3.3: tokens, codes and the consent."""
     visitor, code = await agreed(house, client_id)
