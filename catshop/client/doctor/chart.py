@@ -24,6 +24,7 @@ from catshop.client.oauth.memory import Held, Memory
 from catshop.client.oauth.possession import Possession
 from catshop.client.oauth.registration import Client
 from catshop.client.oauth.steps import Ask, Browse, Landed, Reply, Sources, ask
+from catshop.protocol.versions import BY_NAME, LATEST_HANDSHAKE
 
 T = TypeVar("T")
 
@@ -133,6 +134,11 @@ def failed(error: ClientError) -> Finding:
 def discover_request() -> Sent:
     """The question that a server of either era has an answer to."""
     return envelope.request(Peer(NEWEST), HELLO, Call("server/discover"), 1)
+
+
+def initialize_request() -> Sent:
+    """The first message to a server of the handshake era."""
+    return envelope.initialize(BY_NAME[LATEST_HANDSHAKE], HELLO, 1)
 
 
 def send(

@@ -23,6 +23,7 @@ from catshop.client.doctor.chart import (
     Sick,
     Walk,
     discover_request,
+    initialize_request,
     media_type,
     passed,
     send,
@@ -96,6 +97,8 @@ def nobody_can_listen_in(chart: Chart) -> Finding:
 def the_endpoint_answers(chart: Chart) -> Walk[Finding]:
     """What answers a POST speaks MCP, or asks who we are."""
     chart.door = yield from send(chart, "a request without a token", discover_request())
+    if chart.door.status in ABSENT and not speaks(chart.door):
+        yield from _begun(chart)
     for sick in (_redirected, _misdirected, _behind_a_gateway, _a_page, _not_acceptable, _broken):
         sick(chart, chart.door)
     if chart.door.status in ABSENT and not speaks(chart.door):
@@ -103,6 +106,16 @@ def the_endpoint_answers(chart: Chart) -> Walk[Finding]:
     if chart.door.status < 300 and not speaks(chart.door):
         raise Sick("E-DOC-08", text_of(chart.door))
     return passed(f"{chart.door.status} {media_type(chart.door)}".strip())
+
+
+def _begun(chart: Chart) -> Walk[None]:
+    """Servers that know sessions alone may say 404 to everything else; they are asked for one.
+
+    MCP 2026-07-28 basic/transports/streamable-http §backward-compatibility.
+    """
+    begun = yield from send(chart, "initialize", initialize_request())
+    if speaks(begun):
+        chart.door = begun
 
 
 def speaks(reply: Reply) -> bool:
