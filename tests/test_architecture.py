@@ -104,7 +104,7 @@ ONE_PLACE: Final = {
     ),
     "h11": ("catshop/protocol/http1/",),
     "httpcore2": ("catshop/oauth/fetch.py",),
-    "httpx2": ("catshop/client/",),
+    "httpx2": ("catshop/client/", "catshop/inspector/proxy.py"),
     "itsdangerous": ("catshop/signing.py",),
     "jinja2": ("catshop/oauth/pages/",),
     "jsonschema": ("catshop/tools/",),

@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "selfcheck": "checks:selfcheck",
     "explain": "explaining:explain",
     "break": "breaking:break_",
+    "trace": "tracing:trace",
     "user": "users:app",
     "client": "clients:app",
     "token": "tokens:app",

@@ -202,7 +202,9 @@ class Recorder:
             rows = told.get("rows")
             sql = self._redactor.text(str(told.get("sql", "")))
             return Sql(at=at, n=n, sql=sql, rows=rows if isinstance(rows, int) else 0)
-        shown = {key: self._redactor.value(key, value) for key, value in told.items()}
+        shown = {
+            key: self._redactor.value(key, value) for key, value in told.items() if value != ""
+        }
         if event.kind is Kind.CHECK:
             verdict = event.verdict.value if event.verdict else ""
             return Check(at=at, n=n, name=name, verdict=verdict, source=event.source, told=shown)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from catshop.inspector.printer import REMEMBERED, WIDTH, Printer
-from catshop.inspector.redact import MARK, Redactor
+from catshop.inspector.printer import Printer
+from catshop.inspector.redact import Redactor
+from catshop.inspector.show import COLUMN, REMEMBERED, WIDTH
 from catshop.kernel import Event, Kind, Secret, Trace, Verdict
 from catshop.protocol.http1.messages import Fields
 
@@ -23,90 +24,96 @@ def shown(*events: Event) -> str:
     return stream.getvalue()
 
 
+def request(exchange: str = "x", at: float = 1.0, **fields: object) -> Event:
+    asked = {"method": "POST", "target": "/token", **fields}
+    return Event(Kind.HTTP, "request", exchange, fields=asked, at=at)
+
+
+def answer(exchange: str = "x", status: int = 200, at: float = 1.0, **fields: object) -> Event:
+    return Event(Kind.HTTP, "answer", exchange, fields={"status": status, **fields}, at=at)
+
+
 def test_a_conversation_reads_like_one() -> None:
     """One request that fails a check; every secret of it is planted."""
     form = f"code={PLANTED}&code_verifier={PLANTED}&client_id=cl_1".encode()
-    fields = (("content-type", "application/x-www-form-urlencoded"), ("cookie", f"sid={PLANTED}"))
+    kind = "application/x-www-form-urlencoded"
     text = shown(
+        request(fields=Fields((("content-type", kind), ("cookie", f"sid={PLANTED}")))),
+        Event(Kind.HTTP, "body", "x", fields={"content_type": kind, "body": form}),
+        Event(Kind.SQL, "statement", "x", fields={"sql": "SELECT 1", "rows": 1}),
+        Event(Kind.CHECK, "code.unexpired", "x", Verdict.OK, {"left": 271}, 1.0, "oauth/a.py:71"),
         Event(
-            Kind.HTTP,
-            "request",
-            "11",
-            fields={"method": "POST", "target": "/token", "fields": Fields(fields), "body": form},
-            at=1.0,
+            Kind.CHECK,
+            "pkce.s256",
+            "x",
+            Verdict.NO,
+            {"code": "E-PKCE-06", "arrived": Secret(PLANTED)},
+            1.0,
+            "oauth/a.py:88",
         ),
-        Event(Kind.SQL, "statement", "11", fields={"sql": "SELECT 1", "rows": 1}),
-        Event(Kind.CHECK, "code.unexpired", "11", Verdict.OK, {"left": 271}),
-        Event(Kind.CHECK, "pkce.s256", "11", Verdict.NO, {"arrived": Secret(PLANTED)}),
-        Event(
-            Kind.HTTP,
-            "answer",
-            "11",
-            fields={
-                "status": 400,
-                "fields": (("content-type", "application/json"),),
-                "body": b'{"error": "invalid_grant"}',
-            },
+        answer(
+            status=400,
             at=1.0031,
+            fields=(("content-type", "application/json"),),
+            body=b'{"error": "invalid_grant"}',
         ),
     )
     mark = Redactor(b"a key of this test").mark(PLANTED)
+
+    def two(left: str, right: str) -> str:
+        return f"{left:<{COLUMN}} {right}"
+
     assert text.splitlines() == [
-        "#11",
-        "  > POST /token",
+        two("#1 browser▸auth  POST /token", "400     3.1 ms E-PKCE-06"),
         "  > content-type: application/x-www-form-urlencoded",
         f"  > cookie: sid={mark}",
         f"  > code={mark}&code_verifier={mark}&client_id=cl_1",
-        "  · sql     SELECT 1  1 row",
-        "  · check   code.unexpired                ok  left=271",
-        f"  · check   pkce.s256                     NO  arrived={mark}",
-        "  < 400  3.1 ms",
+        two("  · sql    SELECT 1", "1 row"),
+        two("  · check  code.unexpired          ok  left=271", "oauth/a.py:71"),
+        two(f"  · check  pkce.s256{'':15}NO  code=E-PKCE-06  arrived={mark}", "oauth/a.py:88"),
+        "  < 400",
         "  < content-type: application/json",
         '  < {"error": "invalid_grant"}',
+    ]  # fmt: skip
+
+
+def test_an_exchange_is_shown_when_it_ends_so_that_two_never_mix() -> None:
+    text = shown(request("a"), request("b"), answer("b"), answer("a"))
+    assert [line[:2] for line in text.splitlines() if line[0] == "#"] == ["#2", "#1"]
+
+
+def test_an_exchange_that_streams_is_shown_while_it_does() -> None:
+    """Whoever waits for the next event sees the last one, and when it came."""
+    events = [
+        request(),
+        Event(Kind.HTTP, "stream", "x", fields={"status": 200, "fields": ()}),
+        Event(Kind.HTTP, "event", "x", fields={"body": b"data: {}\n\n"}, at=1.25),
     ]
-
-
-def test_the_number_of_an_exchange_comes_back_when_another_spoke_in_between() -> None:
-    events = [Event(Kind.STATE, "x", exchange) for exchange in ("1", "1", "2", "1", "")]
-    lines = shown(*events).splitlines()
-    assert [line for line in lines if not line.startswith("  ")] == ["#1", "#2", "#1", ""]
-
-
-def test_raw_octets_have_a_direction_and_a_size() -> None:
-    data = Secret(f"Authorization: {PLANTED}")
-    text = shown(
-        Event(Kind.BYTES, "received", "1", fields={"octets": 39, "data": data}),
-        Event(Kind.BYTES, "sent", "1", fields={"octets": 15, "data": data}),
-        Event(Kind.BYTES, "cut", "1"),
-    )
-    assert text.splitlines() == ["#1", "  > 39 octets", "  < 15 octets", "  · bytes   cut"]
-
-
-def test_a_body_that_comes_later_says_what_it_is() -> None:
-    text = shown(
-        Event(
-            Kind.HTTP,
-            "body",
-            "1",
-            fields={
-                "content_type": "application/x-www-form-urlencoded",
-                "body": f"grant_type=x&code={PLANTED}".encode(),
-            },
-        )
-    )
-    mark = Redactor(b"a key of this test").mark(PLANTED)
-    assert text.splitlines() == ["#1", f"  > grant_type=x&code={mark}"]
+    first = shown(*events).splitlines()
+    assert first == ["#1 client▸auth  POST /token", "  < 200", "  < event  +250 ms  {}"]
+    second = Event(Kind.HTTP, "event", "x", fields={"body": b"data: 2\n\n"}, at=1.5)
+    rest = shown(*events, second, answer(at=2.0)).splitlines()[3:]
+    assert rest[0] == "#1 < event  +500 ms  2"
+    assert rest[1].startswith("#1 client▸auth  POST /token")
+    assert rest[1].endswith("200  1000.0 ms")
 
 
 def test_a_long_statement_is_cut() -> None:
-    text = shown(Event(Kind.SQL, "x", "1", fields={"sql": "SELECT " + "x" * 1000, "rows": 0}))
-    assert text.rstrip().endswith("xxx...  0 rows")
-    assert len(text) < 120
+    sql = Event(Kind.SQL, "x", "x", fields={"sql": "SELECT " + "x" * 1000, "rows": 0})
+    row = shown(sql, answer()).splitlines()[1]
+    assert row.endswith(" 0 rows")
+    assert len(row) < 120
 
 
 def test_an_answer_that_nobody_was_there_to_read_says_so() -> None:
-    text = shown(Event(Kind.HTTP, "answer", "1", fields={"status": 0}))
-    assert text.splitlines() == ["#1", "  < the client has gone"]
+    assert shown(request(), answer(status=0)).splitlines()[0].split("  ")[-2:] != ["0"]
+    assert "the client has gone" in shown(request(), answer(status=0))
+
+
+def test_what_happens_outside_an_exchange_is_shown_at_once() -> None:
+    assert shown(Event(Kind.STATE, "swept", "", fields={"rows": 3})) == (
+        "  · state  swept                   rows=3\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,96 +121,60 @@ def test_an_answer_that_nobody_was_there_to_read_says_so() -> None:
     [
         pytest.param(lambda: Event(Kind.STATE, "x", "", fields={"token": PLANTED}), id="by-name"),
         pytest.param(lambda: Event(Kind.STATE, "x", "", fields={"a": Secret(PLANTED)}), id="type"),
+        pytest.param(lambda: request(target=f"/a?code={PLANTED}"), id="query"),
+        pytest.param(lambda: request(fields={"DPoP": PLANTED}), id="field"),
         pytest.param(
-            lambda: Event(Kind.RPC, "x", "", fields={"params": {"a": [{"password": PLANTED}]}}),
+            lambda: Event(Kind.RPC, "x", "x", fields={"params": {"a": [{"password": PLANTED}]}}),
             id="nested",
-        ),
-        pytest.param(
-            lambda: Event(Kind.CHECK, "x", "", fields={"arrived": f"Bearer {PLANTED}"}), id="text"
-        ),
-        pytest.param(
-            lambda: Event(
-                Kind.HTTP, "request", "", fields={"method": "GET", "target": f"/cb?code={PLANTED}"}
-            ),
-            id="target",
-        ),
-        pytest.param(
-            lambda: Event(
-                Kind.HTTP, "answer", "", fields={"status": 302, "fields": {"DPoP": PLANTED}}
-            ),
-            id="fields-as-a-mapping",
-        ),
-        pytest.param(
-            lambda: Event(
-                Kind.HTTP,
-                "request",
-                "",
-                fields={"path": "/", "fields": {"authorization": Secret(f"Bearer {PLANTED}")}},
-            ),
-            id="field-that-is-a-secret",
-        ),
-        pytest.param(
-            lambda: Event(
-                Kind.HTTP, "request", "", fields={"path": "/", "fields": {"x": Secret(PLANTED)}}
-            ),
-            id="any-field-that-is-a-secret",
         ),
     ],
 )
-def test_a_planted_secret_never_reaches_the_stream(plant: Callable[[], Event]) -> None:
-    text = shown(plant())
-    assert "Whiskers" not in text
-    assert MARK.search(text)
+def test_a_planted_secret_is_a_mark(plant: Callable[[], Event]) -> None:
+    text = shown(plant(), answer())
+    assert PLANTED not in text
+    assert Redactor(b"a key of this test").mark(PLANTED) in text
 
 
-def test_a_token_of_ours_reaches_the_stream_from_nowhere() -> None:
-    """Whatever holds it: a name, a field, a check, a statement, an id. RFC 6750 §5.3."""
-    token = "cat_at_0123456789abcdefghij-_"
+def test_nothing_that_a_client_sends_moves_the_cursor() -> None:
+    name = "\x1b[2J\r\n"
+    fields = [(name, name)]
     text = shown(
-        Event(Kind.HTTP, "request", "1", fields={"method": "GET", "path": f"/{token}",
-              "fields": ((token, "a"), ("x-api-key", token), ("mcp-session-id", PLANTED)),
-              "content_type": "text/plain", "body": token.encode()}),
-        Event(Kind.SQL, "statement", "1", fields={"sql": f"SELECT '{token}'", "rows": 1}),
-        Event(Kind.CHECK, token, "1", Verdict.NO, {"expected": token, token: "a"}),
-        Event(Kind.CHECK, "x", token, Verdict.NO, {"arrived": {"a": [token]}}),
-        Event(Kind.HTTP, "answer", "1", fields={"status": 1, "content_type": token, "body": b"a"}),
-    )  # fmt: skip
-    assert "0123456789" not in text
-    assert "Whiskers" not in text
-
-
-def test_a_client_cannot_write_on_the_operators_screen() -> None:
-    text = shown(
-        Event(
-            Kind.HTTP,
-            "request",
-            "\x1b[1m",
-            fields={"method": "GET\x1b[2J", "target": "/\r\n#2", "fields": (("x", "\x07"),)},
-        ),
-        Event(Kind.RPC, "\x1b]0;title\x07", "\x1b[1m", fields={"id": "\x9b"}),
+        request(method=name, target=name, fields=fields), Event(Kind.STATE, name, "x"), answer()
     )
-    assert all(each.isprintable() or each == "\n" for each in text)
-    assert len(text.splitlines()) == 4
+    assert "\x1b" not in text
+    assert "\r" not in text
+    assert all(line.startswith(("#", "  ")) for line in text.splitlines())  # fmt: skip
 
 
-def test_a_long_value_is_cut_with_its_length_said() -> None:
-    text = shown(Event(Kind.RPC, "tools/call", "1", fields={"id": "x" * 10_000}))
-    assert "... (10000 characters)" in text
-    assert len(text) < WIDTH + 100
+def test_a_long_text_is_cut_and_says_how_long_it_was() -> None:
+    row = shown(request(fields=[("x", "y" * 1000)]), answer()).splitlines()[1]
+    assert row.endswith(f"{'y' * WIDTH}... (1000 characters)")
 
 
-def test_a_stream_that_is_gone_ends_the_show_and_not_the_shop() -> None:
+def test_exchanges_that_never_end_do_not_add_up() -> None:
     stream = io.StringIO()
-    trace = Trace()
-    trace.observe(Printer(stream))
-    trace.note(Kind.STATE, "before")
-    stream.close()
-    trace.note(Kind.STATE, "after")
-    trace.note(Kind.STATE, "later")
-
-
-def test_requests_that_nobody_answers_do_not_add_up() -> None:
-    printer = Printer(io.StringIO(), redactor=Redactor(b"key"))
+    printer = Printer(stream)
     for number in range(REMEMBERED + 10):
-        printer(Event(Kind.HTTP, "request", str(number), fields={"method": "GET"}))
-    assert len(printer._began) == REMEMBERED
+        printer(request(str(number)))
+    printer(answer("3"))
+    assert "POST" not in stream.getvalue()
+    printer(answer("500"))
+    assert "POST /token" in stream.getvalue()
+
+
+def test_a_stream_that_cannot_be_written_to_ends_the_show() -> None:
+    class Full:
+        tries = 0
+
+        def write(self, text: str, /) -> object:
+            self.tries += 1
+            raise OSError
+
+        def flush(self) -> None:
+            raise AssertionError
+
+    full, trace = Full(), Trace()
+    trace.observe(Printer(full))
+    for _ in range(3):
+        trace.note(Kind.STATE, "x")
+    assert full.tries == 1
