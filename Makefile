@@ -1,6 +1,7 @@
 # One command for each thing that one does here; CI calls the same ones. Needs Python 3.11+ and make.
 #
 #   make serve         set up and serve on http://127.0.0.1:8000   (ARGS="--trace" passes flags on)
+#   make demo          set up and watch one purchase               (ARGS="--as curl")
 #   make test          set up and run the test suite               (ARGS="tests/oauth -k pkce")
 #   make check         everything that CI asks for
 #   make fix           format, and mend what the linter can mend
@@ -19,7 +20,7 @@ SRC  := catshop tests conformance bench docs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test check fix format lint types contracts spelling generated conformance \
+.PHONY: help serve demo test check fix format lint types contracts spelling generated conformance \
         clients servers judges pages bench lock clean
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
@@ -31,6 +32,9 @@ help:
 
 serve: $(VENV)/run.stamp
 	@$(BIN)/catshop serve $(ARGS)
+
+demo: $(VENV)/run.stamp
+	@$(BIN)/catshop demo $(ARGS)
 
 test: $(VENV)/test.stamp
 	$(BIN)/pytest -n auto $(ARGS)

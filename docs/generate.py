@@ -2,7 +2,7 @@
 
 `make fix` writes them, `make check` compares. Each page has one source: the dataclasses of
 `limits.py` and `config.py`, the catalogue of refusals, the record of the official suite, the marks
-of the tests. Nothing there is typed twice.
+of the tests; and in the README, `catshop demo`. Nothing there is typed twice.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import ast
 import inspect
 import json
+import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +27,10 @@ from catshop.inspector.recording import KINDS, VERSION, Line
 from catshop.lab.faults import FAULTS
 from tests.oauth.cases import ROWS, TESTS, held
 
-REFERENCE: Final = Path(__file__).parent / "reference"
+ROOT: Final = Path(__file__).parent.parent
+README: Final = ROOT / "README.md"
+BEGIN, END = "<!-- demo, written by docs/generate.py -->", "<!-- end of demo -->"
+REFERENCE: Final = ROOT / "docs/reference"
 MEMBERS: Final = {
     "str": "text",
     "int": "whole number",
@@ -35,7 +39,7 @@ MEMBERS: Final = {
     "Told": "object of texts",
 }
 """The types of the members of a recording, as JSON has them."""
-SUITE_RECORD: Final = Path(__file__).parent.parent / "conformance/expected.json"
+SUITE_RECORD: Final = ROOT / "conformance/expected.json"
 
 
 def main() -> int:
@@ -43,21 +47,34 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     check = parser.parse_args().check
-    stale = [name for name, render in PAGES.items() if read(name) != render()]
-    for name in stale:
+    rendered = {REFERENCE / name: render() for name, render in PAGES.items()}
+    rendered[README] = readme()
+    stale = [path for path, text in rendered.items() if read(path) != text]
+    for path in stale:
+        name = path.relative_to(ROOT).as_posix()
         if check:
-            print(f"docs/reference/{name} is out of date: run `make fix`", file=sys.stderr)
+            print(f"{name} is out of date: run `make fix`", file=sys.stderr)
         else:
-            REFERENCE.mkdir(exist_ok=True)
-            (REFERENCE / name).write_text(PAGES[name](), "utf-8")
-            print(f"wrote docs/reference/{name}")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(rendered[path], "utf-8")
+            print(f"wrote {name}")
     return 1 if check and stale else 0
 
 
-def read(name: str) -> str:
+def read(path: Path) -> str:
     """What the page holds now; nothing when there is none."""
-    page = REFERENCE / name
-    return page.read_text("utf-8") if page.exists() else ""
+    return path.read_text("utf-8") if path.exists() else ""
+
+
+def readme() -> str:
+    """The README, with what `catshop demo` prints today between the marks."""
+    command = [sys.executable, "-m", "catshop", "demo", "--deterministic"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60)
+    before, begin, rest = read(README).partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise SystemExit(f"README.md lacks {BEGIN} or {END}")
+    return f"{before}{begin}\n```text\n{said.stdout.decode()}```\n{end}{after}"
 
 
 def settings() -> str:

@@ -29,6 +29,7 @@ from catshop import __version__
 from catshop.app import House, listening, open_house
 from catshop.cli.callback import loopback
 from catshop.cli.remote import ToolFailed
+from catshop.cli.serve import program
 from catshop.client.client import Client
 from catshop.client.connect import Options, connect
 from catshop.client.inputs import Handlers, accepted
@@ -53,6 +54,9 @@ from catshop.protocol.jsonrpc import Params
 
 PRODUCT: Final = 1
 """The Whisker Wand."""
+
+PATIENT: Final = {"oauth.token_cache_seconds": 60}
+"""The token is looked up once, however slow the machine: the same rows are read everywhere."""
 
 COLOURS: Final = {Tone.REFUSED: "red", Tone.ANSWERED: "green", Tone.INSIDE: "bright_black"}
 """What a rung is, in colour; its words say it as well."""
@@ -112,7 +116,7 @@ async def trip() -> list[Exchange]:
 async def throwaway(trace: Trace) -> AsyncIterator[House]:
     """A shop on a free port that is gone when the context ends, and its database with it."""
     with tempfile.TemporaryDirectory(prefix="catshop-") as folder:
-        config = load(flags={"database": str(Path(folder) / "catshop.db"), "port": 0})
+        config = load(flags={"database": str(Path(folder) / "catshop.db"), "port": 0, **PATIENT})
         async with (
             listening(config) as (found, listeners),
             open_house(found, trace=trace) as house,
@@ -184,7 +188,7 @@ def _page(exchanges: list[Exchange], still: Still | None, *, in_ascii: bool) -> 
     style = Style(signs, wide, times=still is None)
     yield from ladder(_rungs(exchanges, still), style, _painted)
     yield ""
-    yield from NEXT
+    yield NEXT.format("catshop" if still else program())
 
 
 def _drawable() -> bool:
@@ -205,13 +209,13 @@ def _painted(tone: Tone, text: str) -> str:
     return typer.style(text, fg=COLOURS[tone]) if tone in COLOURS else text
 
 
-NEXT: Final = (
-    "Try next",
-    "  by hand        catshop serve, and in another terminal: catshop demo --as curl | sh",
-    "  with a token   catshop call list_products",
-    "  that refusal   catshop explain E-CHAL-01",
-    "  as a diagram   catshop demo --as mermaid",
-)
+NEXT: Final = """\
+Try next
+  by hand        {0} serve, and in another terminal: {0} demo --as curl | sh
+  with a client  {0} call list_products
+  that refusal   {0} explain E-CHAL-01
+  as a diagram   {0} demo --as mermaid"""
+"""Where to go on from here; the shop of the second line is that of the first."""
 
 
 @dataclass

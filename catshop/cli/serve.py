@@ -142,7 +142,7 @@ def recorded(trace: Trace, path: Path | None) -> Iterator[None]:
 
 def _announce(config: Config) -> None:
     """What this is, where its data is, and three things to try."""
-    program = _program()
+    called = program()
     where = Path(config.database).resolve()
     flags = _database_flag(config)
     if config.issuer != load().issuer:
@@ -156,7 +156,7 @@ def _announce(config: Config) -> None:
   Try next
     with an MCP client   {config.issuer}/mcp
     see the challenge    curl -i -X POST {config.issuer}/mcp
-    a token for curl     TOKEN=$({program} token issue --user alice --create-user \\
+    a token for curl     TOKEN=$({called} token issue --user alice --create-user \\
                            --scope "read write"{flags})
 
   Ctrl-C stops it.
@@ -168,13 +168,13 @@ def _announce(config: Config) -> None:
 
 def _announce_laboratory(config: Config) -> None:
     """The same, and that nobody should trust this server."""
-    program, flags = _program(), _database_flag(config)
+    called, flags = program(), _database_flag(config)
     typer.echo(
         f"""
   LABORATORY: this server can be broken on purpose. It serves this machine alone.
-    what can be broken   {program} break list
-    break a check        {program} break pkce-skipped{flags}
-    mend it              {program} break off{flags}
+    what can be broken   {called} break list
+    break a check        {called} break pkce-skipped{flags}
+    mend it              {called} break off{flags}
 """.rstrip("\n")
     )
     _announce(config)
@@ -186,7 +186,7 @@ def _database_flag(config: Config) -> str:
     return "" if config.database == "catshop.db" else f" --database {shlex.quote(str(where))}"
 
 
-def _program() -> str:
+def program() -> str:
     """How the command was called, so that what is printed can be pasted."""
     called = Path(sys.argv[0])
     if called.name == "__main__.py":
@@ -209,7 +209,7 @@ def _advice(config: Config, error: OSError) -> str | None:
         return None
     holder = holder_of(config.port) or "another program"
     return (
-        f"{address} is taken by {holder}. Stop it, or take a free port: {_program()} serve --port 0"
+        f"{address} is taken by {holder}. Stop it, or take a free port: {program()} serve --port 0"
     )
 
 

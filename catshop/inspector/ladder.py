@@ -123,6 +123,10 @@ def plain(text: str) -> str:
 def _wrapped(text: str, style: Style) -> list[str]:
     room = max(20, style.width - LABEL)
     found = wrap(
-        text[: room * (MOST + 1)], room, max_lines=MOST, placeholder=" " + style.alphabet.cut
+        text[: room * (MOST + 1)],
+        room,
+        max_lines=MOST,
+        placeholder=f" {style.alphabet.cut}",
+        break_on_hyphens=False,
     )
     return found or [""]

@@ -99,7 +99,9 @@ class Held:
 def held() -> tuple[Held, ...]:
     """Every mark of every test, in the order of the rows, then of the files."""
     found = {each for path in TESTS.rglob("*.py") for each in read(path)}
-    return tuple(sorted(found, key=lambda each: (ORDER.index(each.row), each.path, each.line)))
+    return tuple(
+        sorted(found, key=lambda each: (ORDER.index(each.row), each.path, each.line, each.holds))
+    )
 
 
 def read(path: Path) -> Iterator[Held]:
