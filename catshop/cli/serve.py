@@ -49,6 +49,10 @@ LABORATORY: Final = "catshop.lab.laboratory"
 """Loaded for `--lab` and never without it: no server has a fault that it was not asked to have."""
 
 
+INSPECTOR: Final = "catshop.cli.inspecting"
+"""Loaded for `--inspect` and never without it: a server for others has no such pages."""
+
+
 class CannotListen(Exception):
     """The address cannot be had; the message says why, who has it, and which one to take."""
 
@@ -79,6 +83,9 @@ def serve(
     record: Annotated[
         Path | None, typer.Option(help="Write every exchange to a file, secrets hidden.")
     ] = None,
+    inspect: Annotated[
+        bool, typer.Option("--inspect", help="Show what happens in a browser, on this machine.")
+    ] = False,
     lab: Annotated[
         bool, typer.Option("--lab", help="Let `catshop break` break checks; on this machine only.")
     ] = False,
@@ -101,10 +108,17 @@ def serve(
     )
     observed = Trace()
     made = import_module(LABORATORY).Laboratory(settings, observed) if lab else None
+    watching = (
+        import_module(INSPECTOR).Inspector(settings, observed, _announce_link, made)
+        if inspect
+        else None
+    )
 
     async def work() -> None:
         ready = _announce if made is None else _announce_laboratory
         beside = app.alone if made is None else made.around
+        if watching is not None:
+            beside = watching.around(beside)
         await app.serve(settings, trace=observed, ready=ready, beside=beside)
 
     try:
@@ -138,6 +152,11 @@ def recorded(trace: Trace, path: Path | None) -> Iterator[None]:
     finally:
         stop()
         files.close()
+
+
+def _announce_link(link: str) -> None:
+    """Where the inspector is."""
+    typer.echo(f"\n  Inspector, for this machine alone; the link is good once:\n    {link}")
 
 
 def _announce(config: Config) -> None:

@@ -16,6 +16,7 @@ from catshop.cli.serve import CannotListen
 from catshop.client.errors import ClientError, ServerError, Unreachable
 from catshop.client.oauth.errors import SignInFailed, printable
 from catshop.config import ConfigError
+from catshop.inspector.entry import InspectorRefused
 from catshop.inspector.recording import RecordingRefused
 from catshop.kernel import Unavailable
 from catshop.oauth.administration import Mistake
@@ -53,7 +54,7 @@ def _say(error: BaseException) -> Iterator[str]:
     match error:
         case ConfigError() | StartRefused() | CatalogRefused() | CannotListen() | NoSuchCode():
             yield f"catshop: {error}"
-        case Mistake() | ClientError() | RecordingRefused():
+        case Mistake() | ClientError() | RecordingRefused() | InspectorRefused():
             yield _words(error.code, error.arrived)
         case ServerError():
             yield f"catshop: the server says {printable(str(error))}"

@@ -1,0 +1,124 @@
+"""The inspector as a set of pages: which page is where, and what it is made of.
+
+It has a port, and so an origin, of its own, and watches the shop through a recording alone. What it
+may do beyond watching comes in as ports. Nothing here knows the shop, its grants or its store.
+Next: `frame.py`, who may see; `overview.py` and `exchanges.py`, what there is to see.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from catshop.catalogue import catalogue
+from catshop.catalogue.page import found, page_of
+from catshop.inspector import pages
+from catshop.inspector.entry import Entry, guard
+from catshop.inspector.exchanges import detail
+from catshop.inspector.frame import Frame, Place, asked, last
+from catshop.inspector.live import Bell, Live
+from catshop.inspector.overview import LANES, chosen, journey, rows
+from catshop.inspector.pages import Page
+from catshop.inspector.recorder import Memory, Recorder
+from catshop.kernel import Trace
+from catshop.protocol.http1.errors import HttpError
+from catshop.protocol.http1.messages import Answer, Handler, Request, Streamed
+from catshop.protocol.http1.routes import Route, Router
+
+LINKS: Final = (
+    ("/-/", "Journey"),
+    ("/-/wire", "Wire"),
+    ("/-/explain", "Explain"),
+)
+"""The pages, in the order of their head."""
+
+SHOWN: Final = 500
+"""Rows on one page: the latest."""
+
+
+class Desk:
+    """Every page of the inspector of the shop at `place`."""
+
+    def __init__(self, place: Place, entry: Entry, recorder: Recorder) -> None:
+        self._frame = Frame(place, entry)
+        self._memory = Memory()
+        bell = Bell()
+        self._live = Live(entry, self._memory, bell)
+        recorder.watch(self._memory)
+        recorder.watch(bell)
+
+    def router(self, port: int) -> Router:
+        """The handler that answers at our own port, and under no foreign name."""
+        return Router(self._routes(), guard(port), Trace())
+
+    def _routes(self) -> tuple[Route, ...]:
+        frame = self._frame
+        return (
+            frame.get("/-/", self.begin),
+            *frame.both("/-/journey", self.journey),
+            *frame.both("/-/wire", self.wire),
+            frame.get("/-/wire/events", self._live.events),
+            frame.get("/-/wire/*", frame.shown(self.exchange)),
+            *frame.public("/-/explain", self.codes),
+            *frame.public("/-/explain/*", self.explain),
+            *(frame.get(f"/-/{name}", _file(name)) for name in pages.FILES),
+        )
+
+    async def begin(self, request: Request) -> Answer | Streamed:
+        """The first page; for the link, the cookie and an address without the link."""
+        if link := asked(request, "t"):
+            cookie = ("set-cookie", self._frame.entry.swap(link))
+            return Answer(303, (("location", "/-/"), cookie, *pages.FIELDS))
+        return await self._frame.shown(self.journey)(request)
+
+    async def journey(self, _request: Request) -> Page:
+        """How far the conversation has come."""
+        return Page("journey.html", "Journey", {"journey": journey(self._memory.recording())})
+
+    async def wire(self, request: Request) -> Page:
+        """Every message, oldest first."""
+        return self._wire(request, 0)
+
+    async def exchange(self, request: Request) -> Page:
+        """One exchange beside the others; 404 for one that is not kept."""
+        name = last(request)
+        if not name.isdecimal() or int(name) not in self._memory.recording().exchanges:
+            raise HttpError(404, "E-INSPECT-04", arrived=name[:20])
+        return self._wire(request, int(name))
+
+    def _wire(self, request: Request, number: int) -> Page:
+        recording, query = self._memory.recording(), asked(request, "q")
+        exchange = recording.exchanges.get(number)
+        flow = recording.flow(exchange.flow) if exchange else []
+        base = self._frame.place.base
+        model = {
+            "rows": chosen(rows(recording.exchanges.values()), query)[-SHOWN:],
+            "detail": detail(exchange, flow, base) if exchange else None,
+            "journey": journey(recording),
+            "lanes": LANES,
+            "query": query,
+            "last": max(recording.exchanges, default=0),
+            "started": exchange.request.at if exchange else 0.0,
+            "base": base,
+        }
+        return Page("wire.html", f"#{number}" if exchange else "Wire", model)
+
+    async def codes(self, _request: Request) -> Page:
+        """Every code with its title."""
+        titles = {code: words.title for code, words in catalogue().items()}
+        return Page("codes.html", "Explain", {"codes": titles})
+
+    async def explain(self, request: Request) -> Page:
+        """One code: what happened, what was expected, why, who says so, and what to do next."""
+        words = found(last(request))
+        if words is None:
+            raise HttpError(404, "E-INSPECT-05", arrived=last(request)[:20])
+        page = page_of(words)
+        model = {"code": page.code, "parts": page.parts, "neighbours": page.neighbours}
+        return Page("explain.html", page.code, {**model, "command": page.command})
+
+
+def _file(name: str) -> Handler:
+    async def handler(_request: Request) -> Answer:
+        return pages.file(name)
+
+    return handler
