@@ -161,7 +161,7 @@ def choose(issuers: tuple[str, ...], known: frozenset[str]) -> str:
 
 def find_server(issuer: str) -> Steps[Server]:
     """The issuer's metadata, from the first place that has it."""
-    for place in server_urls(issuer):
+    for place in server_urls(safe(issuer)):
         reply = yield from fetch("authorization server metadata", place)
         if reply.status == 200:
             return read_server(reply, issuer)
@@ -209,11 +209,18 @@ def legacy(url: str) -> Server:
 
 
 def _before_there_were_resources(url: str) -> Steps[Guarded]:
-    """A server of 2025-03-26: its own origin is the authorization server."""
+    """A server of 2025-03-26: its own origin is the authorization server.
+
+    Nobody has told its issuer, so an origin with a closing slash is the same name; both make the
+    same address of the metadata. MCP 2025-03-26 basic/authorization §authorization-base-url.
+    """
     base = origin(url)
     reply = yield from fetch("authorization server metadata", base + OAUTH)
-    found = read_server(reply, base) if reply.status == 200 else legacy(url)
-    return Guarded(Resource(canonical(url), (base,)), found)
+    if reply.status != 200:
+        return Guarded(Resource(canonical(url), (base,)), legacy(url))
+    named = _members(reply, "E-OAC-05").get("issuer")
+    issuer = base + "/" if named == base + "/" else base
+    return Guarded(Resource(canonical(url), (issuer,)), read_server(reply, issuer))
 
 
 def _members(reply: Reply, code: str) -> Mapping[str, Any]:

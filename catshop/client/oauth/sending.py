@@ -21,7 +21,10 @@ BODY = 262_144
 
 
 SECONDS = 30
-"""From one octet of an answer to the next."""
+"""For a connection, and from one octet of an answer to the next."""
+
+IN_ALL = 60
+"""Seconds for the whole answer; who sends an octet now and then is not waited for."""
 
 
 Enough = Callable[[str, bytes], bool]
@@ -52,21 +55,25 @@ class Sender:
         """The answer; SignInFailed where there is none, or too much of one."""
         self._show_request(request)
         try:
-            async with self._http.stream(
-                request.method,
-                request.url,
-                headers=dict(request.headers),
-                content=request.body or None,
-                follow_redirects=False,
-            ) as response:
-                self._http.cookies.clear()
-                body = await _read(response, self._enough)
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            with anyio.fail_after(IN_ALL):
+                response, body = await self._exchange(request)
+        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
             arrived = f"{request.url.partition('?')[0]}: {type(error).__name__}"
             raise SignInFailed("E-OAC-24", arrived=arrived) from None
         reply = Reply(response.status_code, tuple(response.headers.multi_items()), body)
         self._show_reply(reply)
         return reply
+
+    async def _exchange(self, request: Ask) -> tuple[httpx2.Response, bytes]:
+        async with self._http.stream(
+            request.method,
+            request.url,
+            headers=dict(request.headers),
+            content=request.body or None,
+            follow_redirects=False,
+        ) as response:
+            self._http.cookies.clear()
+            return response, await _read(response, self._enough)
 
     def _show_request(self, request: Ask) -> None:
         self._trace.note(

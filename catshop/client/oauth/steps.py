@@ -144,14 +144,14 @@ def within(url: str, steps: Steps[T]) -> Steps[T]:
     """The flow, as far as the server at `url` may lead it. RFC 9728 §7.7.
 
     A server elsewhere names addresses on this machine, or in its network, for nothing good: they
-    answer us, and not the server. One that is itself in here may. A name is not looked up, so what
-    it stands for is not known here.
+    answer us, and not the server. One in the network may name the network, and one on this machine
+    the machine. A name is not looked up, so what it stands for is not known here.
     """
-    inside = _is_inside(url)
+    allowed = _depth(url)
     try:
         wanted = next(steps)
         while True:
-            if not inside and _is_inside(wanted.url):
+            if _depth(wanted.url) > allowed:
                 raise SignInFailed("E-OAC-01", arrived=wanted.url.partition("?")[0])
             wanted = steps.send((yield wanted))
     except StopIteration as done:
@@ -159,14 +159,19 @@ def within(url: str, steps: Steps[T]) -> Steps[T]:
         return value
 
 
-def _is_inside(url: str) -> bool:
-    """Whether the host is this machine, or an address that is nobody's out there. RFC 6890 §2.2."""
+def _depth(url: str) -> int:
+    """How far inside the host is: 0 out there, 1 in some network, 2 on this machine.
+    RFC 6890 §2.2."""
     host = (urlsplit(url).hostname or "").rstrip(".")
     last = host.rpartition(".")[2]
     try:
-        return not ip_address(host).is_global
+        address = ip_address(host)
     except ValueError:
-        return last == "localhost" or NUMBER.fullmatch(last) is not None
+        return 2 if last == "localhost" or NUMBER.fullmatch(last) else 0
+    plain = getattr(address, "ipv4_mapped", None) or address
+    if plain.is_loopback or plain.is_unspecified:
+        return 2
+    return 0 if address.is_global else 1
 
 
 def origin(url: str) -> str:
