@@ -90,11 +90,15 @@ def _write(host: Host, server: Server) -> None:
 
 
 def _replace(path: Path, text: str) -> Path | None:
-    """Written beside the file and moved into its place; where the old one is now."""
+    """Written beside the file and moved into its place; where the old one is now.
+
+    Such files hold keys of other servers, so at no moment are they anybody else's to read.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     kept = _backup(path) if path.exists() else None
     try:
+        fresh.touch(0o600, exist_ok=False)
         fresh.write_text(text, "utf-8")
         if kept is not None:
             shutil.copymode(path, fresh)
@@ -108,5 +112,6 @@ def _backup(path: Path) -> Path:
     """A copy under the first name that is free."""
     names = (path.with_name(f"{path.name}.bak{number or ''}") for number in count())
     copy = next(name for name in names if not name.exists())
+    copy.touch(0o600, exist_ok=False)
     shutil.copy2(path, copy)
     return copy

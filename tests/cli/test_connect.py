@@ -114,6 +114,13 @@ def test_a_file_is_made_changed_and_then_left_alone(host: Host, cli: Command, ho
     assert [each.name for each in path.parent.glob("*.bak*")] == backups
 
 
+@pytest.mark.parametrize("host", WITH_FILE)
+def test_a_file_that_is_new_is_its_users_alone(host: Host, cli: Command, home: Path) -> None:
+    """Keys of other servers come into it, from its first octet on."""
+    assert cli("connect", host.name, "--write").status == 0
+    assert stat.S_IMODE(place(host, home).stat().st_mode) == 0o600
+
+
 def test_other_servers_and_settings_stay(cli: Command, home: Path) -> None:
     """And the old file stays beside the new one, octet by octet, with the same mode."""
     path = home / ".cursor/mcp.json"
