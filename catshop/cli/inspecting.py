@@ -19,6 +19,7 @@ from catshop.app import Beside, House, alone, mint
 from catshop.config import Config
 from catshop.inspector.desk import LINKS, Desk
 from catshop.inspector.entry import Entry, check_place
+from catshop.inspector.explained import Explaining
 from catshop.inspector.frame import Place
 from catshop.inspector.recorder import Recorder
 from catshop.kernel import Secret, Trace
@@ -60,13 +61,14 @@ class Inspector:
 
         @asynccontextmanager
         async def beside(house: House) -> AsyncIterator[Handler]:
-            async with inner(house) as handler, self._served(house):
-                yield handler
+            async with inner(house) as handler, self._served(house) as origin:
+                yield Explaining(handler, f"{origin}/-/explain/")
 
         return beside
 
     @asynccontextmanager
-    async def _served(self, house: House) -> AsyncIterator[None]:
+    async def _served(self, house: House) -> AsyncIterator[str]:
+        """The pages, at the origin that is handed out."""
         recorder, link = Recorder(f"catshop {__version__}"), mint()
         place = Place(house.config.issuer, LINKS, self._fault)
         desk = Desk(place, Entry(*map(Secret, (link, mint(), mint()))), recorder)
@@ -79,7 +81,7 @@ class Inspector:
             tasks.start_soon(server.serve, listeners)
             self._tell(f"http://{HOST}:{port}/-/?t={link}")
             try:
-                yield
+                yield f"http://{HOST}:{port}"
             finally:
                 stop()
                 server.stop()
