@@ -24,8 +24,10 @@ from catshop.cli.remote import JsonOption, WireOption, credentials
 from catshop.cli.wire import WirePrinter
 from catshop.client.doctor.authority import taken_back
 from catshop.client.doctor.chart import Chart, Health
-from catshop.client.doctor.ladder import Rung, climb, drive, enough
+from catshop.client.doctor.ladder import Rung, Send, climb, drive, enough
+from catshop.client.doctor.talk import left
 from catshop.client.errors import ClientError
+from catshop.client.oauth.errors import printable
 from catshop.client.oauth.memory import OnDisk
 from catshop.client.oauth.sending import sending
 from catshop.client.oauth.steps import Sources
@@ -57,13 +59,13 @@ def doctor(
     trace = Trace()
     if wire:
         trace.observe(WirePrinter(partial(typer.echo, err=True)))
-    rungs, left = anyio.run(partial(_examine, here, trace, told, before))
+    rungs, kept = anyio.run(partial(_examine, here, trace, told, before))
     if as_json:
         typer.echo(json.dumps(_report(here, rungs), indent=2, ensure_ascii=False))
     else:
         _end(rungs)
-    if left:
-        typer.echo(left, err=True)
+    if kept:
+        typer.echo(kept, err=True)
     sys.exit(1 if _cause(rungs) else 0)
 
 
@@ -75,11 +77,16 @@ async def _examine(
     chart = Chart(url, Sources(utc_now, partial(secrets.token_urlsafe, 32)), memory)
     async with sending(trace, enough) as send:
         rungs = await climb(chart, send, told, before)
-        try:
-            left = await drive(taken_back(chart), send)
-        except ClientError as error:
-            left = str(error)
-    return rungs, left
+        return rungs, await _leave(chart, send)
+
+
+async def _leave(chart: Chart, send: Send) -> str:
+    """End what was begun, and say what could not be ended."""
+    try:
+        await drive(left(chart), send)
+        return await drive(taken_back(chart), send)
+    except (ClientError, ValueError) as error:
+        return printable(str(error))
 
 
 def _print(rung: Rung) -> None:

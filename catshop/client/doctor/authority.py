@@ -25,7 +25,7 @@ from catshop.client.doctor.chart import (
 from catshop.client.doctor.door import OPEN
 from catshop.client.doctor.reach import ABSENT, REDIRECTS, is_local
 from catshop.client.oauth.discovery import Guarded, Resource, Server, choose, find_server
-from catshop.client.oauth.errors import SignInFailed
+from catshop.client.oauth.errors import SignInFailed, printable
 from catshop.client.oauth.grants import Asking, authorization_request
 from catshop.client.oauth.registration import Client, Introduction, identify
 from catshop.client.oauth.scopes import select
@@ -140,15 +140,17 @@ def _query(reply: Reply) -> Mapping[str, str]:
 
 
 def taken_back(chart: Chart) -> Walk[str]:
-    """Remove the registration that the doctor made. RFC 7592 §2.3."""
-    if not chart.registered or chart.client is None:
+    """Remove the registration that the doctor made, and say what could not be. RFC 7592 §2.3.
+
+    The address came from the server, and nothing is deleted elsewhere because it said so.
+    """
+    if not chart.registered or chart.client is None or chart.server is None:
         return ""
-    place = chart.client.registration.get("registration_client_uri")
-    token = chart.client.registration.get("registration_access_token")
-    if not place or not token:
-        return f"the server keeps the client {chart.client.client_id}, which can be removed"
+    kept = printable(f"the server keeps the client {chart.client.client_id}")
+    place = chart.client.registration.get("registration_client_uri", "")
+    token = chart.client.registration.get("registration_access_token", "")
+    if not token or origin(place) != origin(chart.server.registration_endpoint or ""):
+        return kept
     fields = {"Authorization": f"Bearer {token}"}
     reply = yield from ask(Ask("removal of the registration", "DELETE", place, fields))
-    if reply.status == 204:
-        return ""
-    return f"the server keeps the client {chart.client.client_id}: {reply.status}"
+    return "" if reply.status == 204 else f"{kept}: {reply.status}"

@@ -58,7 +58,7 @@ class Sick(ClientError):
 
     def __init__(self, code: str, arrived: str = "", fix: str | None = None) -> None:
         super().__init__(code, printable(arrived))
-        self.fix = fix
+        self.fix = fix and printable(fix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,8 @@ def warned(code: str, arrived: str = "", fix: str | None = None) -> Finding:
 
 def failed(error: ClientError) -> Finding:
     """What a check raised."""
-    return Finding(Health.FAIL, error.arrived, error.code, getattr(error, "fix", None))
+    fix = error.fix if isinstance(error, Sick) else None
+    return Finding(Health.FAIL, printable(error.arrived), error.code, fix)
 
 
 def discover_request() -> Sent:

@@ -23,6 +23,7 @@ from catshop.client.doctor.chart import (
     Dialled,
     Finding,
     Health,
+    Sick,
     T,
     Walk,
     failed,
@@ -106,6 +107,8 @@ async def _look(check: Check, chart: Chart, send: Send) -> Finding:
         return found if isinstance(found, Finding) else await drive(found, send)
     except ClientError as error:
         return failed(error)
+    except ValueError as error:  # an address that cannot be read, the user's or the server's
+        return failed(Sick("E-DOC-01", str(error)))
 
 
 async def drive(walk: Walk[T], send: Send) -> T:
@@ -143,22 +146,22 @@ async def dial(wanted: Dial) -> Dialled:
     addresses = tuple(dict.fromkeys(str(address[0]) for *_, address in found))
     try:
         with anyio.fail_after(SECONDS):
-            async with await anyio.connect_tcp(wanted.host, wanted.port):
-                pass
-            if wanted.tls:
-                await _shake_hands(wanted)
-    except (ssl.SSLError, ssl.CertificateError) as error:
-        return Dialled(addresses, untrusted=getattr(error, "verify_message", "") or str(error))
+            await _connect(wanted)
+    except (ssl.SSLError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
+        return Dialled(addresses, untrusted=getattr(error, "verify_message", "") or "no TLS there")
     except (OSError, TimeoutError) as error:
-        return Dialled(addresses, refused=getattr(error, "strerror", None) or "no connection")
+        return Dialled(addresses, refused=error.strerror or "no connection")
     return Dialled(addresses)
 
 
-async def _shake_hands(wanted: Dial) -> None:
-    stream = await anyio.connect_tcp(
-        wanted.host, wanted.port, tls=True, tls_standard_compatible=False
-    )
-    await stream.aclose()
+async def _connect(wanted: Dial) -> None:
+    if wanted.tls:
+        secured = await anyio.connect_tcp(
+            wanted.host, wanted.port, tls=True, tls_standard_compatible=False
+        )
+        await secured.aclose()
+    else:
+        await (await anyio.connect_tcp(wanted.host, wanted.port)).aclose()
 
 
 def enough(kind: str, body: bytes) -> bool:

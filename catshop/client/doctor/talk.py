@@ -39,7 +39,7 @@ from catshop.client.mirrors import annotated
 from catshop.client.oauth.challenges import best
 from catshop.client.oauth.discovery import identifiers
 from catshop.client.oauth.possession import CODE, NONCE, Possession
-from catshop.client.oauth.steps import Reply
+from catshop.client.oauth.steps import Ask, Reply, ask
 from catshop.client.reading import Reader, error_object, whole_answer
 from catshop.limits import ClientLimits
 from catshop.protocol.http1.sse import MEDIA_TYPE
@@ -87,7 +87,7 @@ def _shown(chart: Chart, purpose: str, sent: Sent) -> Walk[Reply]:
     return (yield from send(chart, purpose, sent, _proof(chart)))
 
 
-def _proof(chart: Chart) -> Mapping[str, str]:
+def _proof(chart: Chart, method: str = "POST") -> Mapping[str, str]:
     """What shows the token: a proof is good for one request. RFC 9449 §4.2."""
     if chart.held is None:
         return {}
@@ -95,7 +95,7 @@ def _proof(chart: Chart) -> Mapping[str, str]:
     shown = {"Authorization": f"{tokens.token_type} {tokens.access_token.reveal()}"}
     if chart.possession is None:
         return shown
-    proof = chart.possession.proof("POST", chart.url, chart.sources, tokens.access_token)
+    proof = chart.possession.proof(method, chart.url, chart.sources, tokens.access_token)
     return {**shown, **proof}
 
 
@@ -148,6 +148,14 @@ def _initialized(chart: Chart, peer: Peer) -> Walk[None]:
     if reply.status >= 300:
         _refused_revision(reply, peer)
         raise Sick("E-DOC-28", f"{reply.status} {text_of(reply)}")
+
+
+def left(chart: Chart) -> Walk[None]:
+    """End our session. MCP 2025-11-25 basic/transports §session-management."""
+    peer = chart.peer
+    if peer is not None and peer.session_id is not None:
+        fields = {**envelope.listening(peer), **_proof(chart, "DELETE")}
+        yield from ask(Ask("the end of the session", "DELETE", chart.url, fields))
 
 
 def an_old_session_is_unknown(chart: Chart) -> Walk[Finding]:

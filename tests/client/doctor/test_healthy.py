@@ -42,7 +42,10 @@ def official(request: pytest.FixtureRequest) -> Iterator[str]:
         watchdog.start()
         try:
             assert process.stdout is not None
-            yield f"{process.stdout.readline().strip()}/mcp"
+            address = process.stdout.readline().strip()
+            watchdog.cancel()
+            assert address, f"it ended without a word: {process.wait()}"
+            yield f"{address}/mcp"
         finally:
             watchdog.cancel()
             process.kill()

@@ -28,6 +28,7 @@ async def test_a_broken_server_is_told_its_cause_and_one_fix(symptom: Symptom) -
     first = examined.words[0]
     assert first.finding.code == symptom.code, first
     assert first.finding.health is symptom.health
+    assert symptom.told in first.finding.told
     assert symptom.fix in (first.finding.fix or explain(symptom.code).fix)
     above = examined.rungs[first.number :]
     if symptom.health is Health.FAIL:

@@ -210,18 +210,19 @@ class Symptom:
     code: str
     fix: str
     health: Health
+    told: str
 
 
 SYMPTOMS: Final[list[Symptom]] = []
 
 
 def symptom(
-    number: int, code: str, fix: str, health: Health = Health.FAIL
+    number: int, code: str, fix: str, health: Health = Health.FAIL, *, told: str = ""
 ) -> Callable[[type[Healthy]], type[Healthy]]:
     """Admit a patient; 0 is for a symptom beside the twenty."""
 
     def admit(patient: type[Healthy]) -> type[Healthy]:
-        SYMPTOMS.append(Symptom(number, patient, code, fix, health))
+        SYMPTOMS.append(Symptom(number, patient, code, fix, health, told))
         return patient
 
     return admit
@@ -262,7 +263,12 @@ class ForgetsTheHandshake(Healthy):
         return self.no(message, 200, "Received request before initialization was complete")
 
 
-@symptom(5, "E-OAC-03", "ISSUER_URL=http://127.0.0.1:")
+@symptom(
+    5,
+    "E-OAC-03",
+    "ISSUER_URL=http://127.0.0.1:",
+    told="its hostname is localhost, and 127.0.0.1 was typed",
+)
 class CallsItselfLocalhost(Healthy):
     """The same machine by another name."""
 
@@ -271,7 +277,7 @@ class CallsItselfLocalhost(Healthy):
         return super().protected() | {"resource": f"{named}/mcp"}
 
 
-@symptom(5, "E-OAC-03", "ISSUER_URL=")
+@symptom(5, "E-OAC-03", "ISSUER_URL=", told="its path is /api/mcp, and /mcp was typed")
 class CallsItselfByAnotherPath(Healthy):
     """The path is not the one that was typed."""
 
@@ -311,7 +317,7 @@ class KnowsOtherHosts(Healthy):
         return Answer(421, (), b"Invalid Host header")
 
 
-@symptom(9, "E-DOC-06", "port that it prints")
+@symptom(9, "E-DOC-06", "port that it prints", told="ERR_NGROK_8012")
 class TunnelToNowhere(Healthy):
     """The server behind the tunnel does not run. RFC 9110 §15.6.3."""
 
@@ -431,7 +437,7 @@ class SpeaksTheOldTransport(Healthy):
         return Answer(405) if request.head.path == "/sse" else Answer(404)
 
 
-@symptom(18, "E-DOC-25", "catshop login")
+@symptom(18, "E-DOC-25", "catshop login", told="the token is for https://elsewhere.example")
 class WantsAnotherAudience(Healthy):
     """The token is genuine, and for another server: its payload says aud elsewhere."""
 
@@ -465,7 +471,7 @@ class HasNoTools(Healthy):
         return []
 
 
-@symptom(0, "E-DOC-35", "give the tool an inputSchema")
+@symptom(0, "E-DOC-35", "give the tool an inputSchema", told="tool 1, sum: no inputSchema")
 class LeavesTheSchemaOut(Healthy):
     """Some clients drop such a tool in silence."""
 
@@ -506,7 +512,7 @@ class ForgetsTheMethod(Healthy):
         return self.no(message, 200, "Method not found")
 
 
-@symptom(0, "E-DOC-36", "keep the id as it was parsed")
+@symptom(0, "E-DOC-36", "keep the id as it was parsed", told="'1' in answer to 1")
 class AnswersAnotherQuestion(Healthy):
     """The id comes back as text."""
 
