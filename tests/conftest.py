@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
 from catshop.oauth import passwords
 from tests.oauth.cases import name_after_rows
+from tests.support.visit import Visit, visited
 
 settings.register_profile(
     "catshop",
@@ -42,3 +45,9 @@ def rows_held() -> str:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that holds rows of that table carries them in its id."""
     name_after_rows(metafunc)
+
+
+@pytest.fixture
+async def visit(tmp_path: Path) -> Visit:
+    """A person signs in, a client errs once and then calls a tool that streams."""
+    return await visited(tmp_path)

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "explain": "explaining:explain",
     "break": "breaking:break_",
     "trace": "tracing:trace",
+    "export": "exporting:export",
     "user": "users:app",
     "client": "clients:app",
     "token": "tokens:app",

@@ -35,6 +35,9 @@ OURS: Final = {
 }
 """Parameters that whoever asks thinks of, and what they are called in the script."""
 
+ASKED_FOR: Final = {"authorization": "TOKEN"}
+"""What a secret of a field is called, where whoever runs the script has to bring it."""
+
 JAR: Final = ('-b "$DIR/jar" -c "$DIR/jar"',)
 """A browser keeps cookies."""
 
@@ -92,6 +95,9 @@ def curl(exchanges: Iterable[Exchange]) -> Iterator[str]:
     sent = [each for each in exchanges if callee(each) is not Lane.CLIENT and each.status]
     wanted, script = _wanted(sent), _Script(_base(sent))
     yield OPENING.rstrip()
+    for mark, name in _brought(sent, wanted).items():
+        variable = script.variable(Gift("", ASKED_FOR.get(name, name), mark))
+        yield f': "${{{variable}:?the script needs it, and no answer gives it}}"'
     for exchange in sent:
         yield ""
         yield from script.step(exchange)
@@ -133,6 +139,18 @@ def _wanted(sent: Sequence[Exchange]) -> frozenset[str]:
         before += text
         given |= {gift.value for gift in gifts(exchange) if gift.value not in before}
     return frozenset(found)
+
+
+def _brought(sent: Sequence[Exchange], wanted: frozenset[str]) -> dict[str, str]:
+    """Secrets in fields that no answer gave: whoever runs the script has to bring them."""
+    return {
+        mark: name.lower()
+        for exchange in sent
+        for name, value in exchange.request.fields
+        if KEPT.fullmatch(name)
+        for mark in MARK.findall(value)
+        if mark not in wanted
+    }
 
 
 def _text(exchange: Exchange) -> str:

@@ -216,10 +216,12 @@ class Recorder:
 class Memory:
     """The last exchanges: a sink. What is read from it is a copy."""
 
-    def __init__(self, exchanges: int = EXCHANGES, octets: int = OCTETS) -> None:
+    def __init__(
+        self, exchanges: int = EXCHANGES, octets: int = OCTETS, *, started: Started | None = None
+    ) -> None:
         self._most = exchanges
         self._octets = octets
-        self._held = Recording()
+        self._held = Recording(started or Started())
         self._sizes: dict[int, int] = {}
         self._size = 0
         self._lock = RLock()
