@@ -54,15 +54,10 @@ def break_(
 
 def _list(*, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps([_told(fault) for fault in FAULTS.values()], indent=2))
+        typer.echo(json.dumps([fault.told() for fault in FAULTS.values()], indent=2))
         return
     for fault in FAULTS.values():
         typer.echo(f"{fault.name}\t{fault.plane}\t{fault.breaks}")
-
-
-def _told(fault: Fault) -> dict[str, str]:
-    members = ("name", "plane", "check", "breaks", "sees", "caught", "section")
-    return {member: str(getattr(fault, member)) for member in members}
 
 
 def _fault(name: str) -> Fault:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
 import anyio
 
@@ -22,6 +22,7 @@ from catshop.inspector.entry import Entry, check_place
 from catshop.inspector.explained import Explaining
 from catshop.inspector.frame import Place
 from catshop.inspector.recorder import Recorder
+from catshop.inspector.switches import Faulty
 from catshop.kernel import Secret, Trace
 from catshop.protocol.http1.messages import Handler
 from catshop.protocol.http1.server import Server, bind, port_of
@@ -30,15 +31,6 @@ HOST: Final = "127.0.0.1"
 
 CONNECTIONS: Final = 64
 """A few browsers of one developer."""
-
-
-class Faulty(Protocol):
-    """Whoever can break the shop, and says how it is broken now."""
-
-    @property
-    def fault(self) -> str | None:
-        """The fault that is on."""
-        ...
 
 
 class Inspector:
@@ -71,7 +63,7 @@ class Inspector:
         """The pages, at the origin that is handed out."""
         recorder, link = Recorder(f"catshop {__version__}"), mint()
         place = Place(house.config.issuer, LINKS, self._fault)
-        desk = Desk(place, Entry(*map(Secret, (link, mint(), mint()))), recorder)
+        desk = Desk(place, Entry(*map(Secret, (link, mint(), mint()))), recorder, self._faulty)
         listeners = await bind((HOST,), 0)
         port = port_of(listeners[0])
         limits = replace(house.config.limits.http, connections=CONNECTIONS)

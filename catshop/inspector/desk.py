@@ -7,6 +7,7 @@ Next: `frame.py`, who may see; `overview.py` and `exchanges.py`, what there is t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from catshop.catalogue import catalogue
@@ -19,6 +20,7 @@ from catshop.inspector.live import Bell, Live
 from catshop.inspector.overview import LANES, chosen, journey, rows
 from catshop.inspector.pages import Page
 from catshop.inspector.recorder import Memory, Recorder
+from catshop.inspector.switches import LAB, Faulty, Switches
 from catshop.kernel import Trace
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.messages import Answer, Handler, Request, Streamed
@@ -38,8 +40,12 @@ SHOWN: Final = 500
 class Desk:
     """Every page of the inspector of the shop at `place`."""
 
-    def __init__(self, place: Place, entry: Entry, recorder: Recorder) -> None:
-        self._frame = Frame(place, entry)
+    def __init__(
+        self, place: Place, entry: Entry, recorder: Recorder, faulty: Faulty | None = None
+    ) -> None:
+        links = (*place.links, *(LAB if faulty else ()))
+        self._frame = Frame(replace(place, links=links), entry)
+        self._lab = Switches(self._frame, faulty).routes() if faulty else ()
         self._memory = Memory()
         bell = Bell()
         self._live = Live(entry, self._memory, bell)
@@ -60,6 +66,7 @@ class Desk:
             frame.get("/-/wire/*", frame.shown(self.exchange)),
             *frame.public("/-/explain", self.codes),
             *frame.public("/-/explain/*", self.explain),
+            *self._lab,
             *(frame.get(f"/-/{name}", _file(name)) for name in pages.FILES),
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from catshop.app import House
 from catshop.config import Config
 from catshop.kernel import Trace
 from catshop.lab.bench import Bench, Obeying, bench
+from catshop.lab.faults import FAULTS
 from catshop.lab.switch import Position, Switch
 from catshop.protocol.http1.messages import Handler
 from catshop.storage.faults import StartRefused
@@ -42,23 +44,42 @@ class Laboratory:
         refuse_strangers(config)
         self._trace = trace
         self._bench: Bench | None = None
+        self._position = Position(config.issuer, None)
+        self._switch = Switch.beside(config.database)
 
     @asynccontextmanager
     async def around(self, house: House) -> AsyncIterator[Handler]:
         """The handler of the house, under the switch beside its database."""
-        switch = Switch.beside(house.config.database)
+        self._position = Position(house.config.issuer, None)
         with bench(self._trace) as self._bench:
-            switch.set(Position(house.config.issuer, None))
+            self._switch.set(self._position)
             try:
-                yield Obeying(house.router, self._bench, switch)
+                yield Obeying(house.router, self._bench, self._switch)
             finally:
-                switch.remove()
+                self._switch.remove()
 
     @property
     def fault(self) -> str | None:
         """The fault that is on."""
         on = self._bench.fault if self._bench else None
         return on.name if on else None
+
+    @property
+    def faults(self) -> tuple[dict[str, str], ...]:
+        """All that can be broken, in words."""
+        return tuple(fault.told() for fault in FAULTS.values())
+
+    def turn(self, name: str) -> bool:
+        """Have this fault on, or none for an empty name; False when there is none of that name.
+
+        The same switch, obeyed at once, because a page shows it before the next request comes.
+        """
+        if name and name not in FAULTS:
+            return False
+        self._switch.set(replace(self._position, fault=name or None))
+        if self._bench is not None:
+            self._bench.turn(FAULTS.get(name))
+        return True
 
     def paper(self, paper: Paper) -> Paper:
         """The same paper, on which each line begins with the fault that is on."""

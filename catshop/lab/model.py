@@ -37,3 +37,8 @@ class Fault:
     caught: str
     section: str
     swaps: tuple[Swap, ...]
+
+    def told(self) -> dict[str, str]:
+        """What somebody may want to read of it."""
+        members = ("name", "plane", "check", "breaks", "sees", "caught", "section")
+        return {member: str(getattr(self, member)) for member in members}
