@@ -14,7 +14,7 @@ from threading import Timer
 from typing import IO, Final
 
 ROOT: Final = Path(__file__).parents[2]
-PATIENCE: Final = 30
+PATIENCE: Final = 60
 """Seconds after which a program that hangs is killed, so that its test fails instead."""
 
 OURS: Final = re.compile(r"(CATSHOP_.*|HOST|PORT|ISSUER_URL|.*_proxy)", re.IGNORECASE)
