@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +25,9 @@ from catshop.client.oauth.grants import Tokens
 from catshop.client.oauth.keys import SigningKey
 from catshop.client.oauth.registration import Client
 from catshop.kernel import Secret
+
+if sys.platform != "win32":
+    import fcntl
 
 FORMAT: Final = 1
 """What the file's `version` says; a file of another is not guessed at."""
@@ -114,9 +119,18 @@ class OnDisk:
             raise SignInFailed("E-OAC-20", arrived=type(error).__name__) from None
 
     def change(self, change: Callable[[Memory], Memory]) -> Memory:
-        """Written beside the file, flushed to disk, and moved into its place."""
-        memory = change(self.load())
+        """Written beside the file, flushed to disk, and moved into its place.
+
+        Two commands at once change it one after the other, so that neither undoes the other's: a
+        refresh token that was rotated and then lost would end the grant. OAuth 2.1 §4.3.1.
+        """
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _alone(self._path.with_name(f"{self._path.name}.lock")):
+            memory = change(self.load())
+            self._write(memory)
+        return memory
+
+    def _write(self, memory: Memory) -> None:
         handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -127,7 +141,18 @@ class OnDisk:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        return memory
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the lock that this file is; where the system has none, whoever is last has it."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if sys.platform != "win32":
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def encode(memory: Memory) -> Mapping[str, Any]:

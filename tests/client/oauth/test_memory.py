@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +33,8 @@ TOKENS = Tokens(
 )
 CLIENT = Client("me", ISSUER, Secret("s"), None, "client_secret_post", ("http://127.0.0.1/cb",))
 
+FILES = ["client.json", "client.json.lock"]
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -39,7 +42,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_what_is_kept_comes_back_and_its_owner_alone_can_read_it(path: Path) -> None:
-    """Mode 0600 in a folder of mode 0700, and nothing else is left there."""
+    """Mode 0600 in a folder of mode 0700, and nothing else is left there but a lock."""
     key = SigningKey.generate()
     OnDisk(path).change(lambda memory: memory.with_client(CLIENT).with_held(Held(TOKENS, key)))
     found = OnDisk(path).load()
@@ -49,7 +52,7 @@ def test_what_is_kept_comes_back_and_its_owner_alone_can_read_it(path: Path) -> 
     assert held.key.thumbprint == key.thumbprint
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert os.listdir(path.parent) == [path.name]
+    assert sorted(os.listdir(path.parent)) == FILES
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
@@ -96,7 +99,7 @@ def test_a_change_that_fails_leaves_the_old_file(
     with pytest.raises(OSError, match="No space"):
         OnDisk(path).change(lambda memory: memory.without(URL))
     assert path.read_bytes() == before
-    assert os.listdir(path.parent) == [path.name]
+    assert sorted(os.listdir(path.parent)) == FILES
 
 
 @pytest.mark.parametrize("kind", ["memory", "disk"])
@@ -127,3 +130,16 @@ def test_nothing_is_in_clear_but_in_the_file(path: Path) -> None:
     assert not any(secret in repr(memory) for secret in ("'at'", "'rt'", "'s'", "PRIVATE"))
     OnDisk(path).change(lambda _: memory)
     assert json.loads(path.read_text())["tokens"][0]["access_token"] == "at"
+
+
+def test_two_who_change_it_at_once_both_find_their_change(path: Path) -> None:
+    """OAuth 2.1 §4.3.1: a refresh token that was rotated and is lost has ended its grant."""
+
+    def keep(number: int) -> None:
+        tokens = replace(TOKENS, resource=f"{URL}/{number}")
+        OnDisk(path).change(lambda memory: memory.with_held(Held(tokens)))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(keep, range(40)))
+    assert len(OnDisk(path).load().held) == 40
+    assert sorted(os.listdir(path.parent)) == FILES
