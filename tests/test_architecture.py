@@ -50,6 +50,7 @@ PURE: Final = (
     "catshop/config.py",
     "catshop/conversions.py",
     "catshop/inspector/annotations.py",
+    "catshop/inspector/decoders.py",
     "catshop/inspector/exchanges.py",
     "catshop/inspector/overview.py",
     "catshop/inspector/redact.py",

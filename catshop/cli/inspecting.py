@@ -10,24 +10,31 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 import anyio
 
-from catshop import __version__
 from catshop.app import Beside, House, alone, mint
+from catshop.cli.hosts import HOSTS
+from catshop.cli.hosts import Server as Told
 from catshop.config import Config
-from catshop.inspector.desk import LINKS, Desk
+from catshop.inspector.desk import LINKS, Desk, Ports, Snippet
 from catshop.inspector.entry import Entry, check_place
 from catshop.inspector.explained import Explaining
 from catshop.inspector.frame import Place
-from catshop.inspector.recorder import Recorder
+from catshop.inspector.store import Raw
 from catshop.inspector.switches import Faulty
 from catshop.kernel import Secret, Trace
 from catshop.protocol.http1.messages import Handler
 from catshop.protocol.http1.server import Server, bind, port_of
+from catshop.storage.sqlite import SqliteDatabase
 
 HOST: Final = "127.0.0.1"
+
+ROWS: Final = 100
+"""Of each table, the latest."""
 
 CONNECTIONS: Final = 64
 """A few browsers of one developer."""
@@ -61,22 +68,49 @@ class Inspector:
     @asynccontextmanager
     async def _served(self, house: House) -> AsyncIterator[str]:
         """The pages, at the origin that is handed out."""
-        recorder, link = Recorder(f"catshop {__version__}"), mint()
-        place = Place(house.config.issuer, LINKS, self._fault)
-        desk = Desk(place, Entry(*map(Secret, (link, mint(), mint()))), recorder, self._faulty)
+        link, place = mint(), Place(house.config.issuer, LINKS, self._fault)
+        entry = Entry(*map(Secret, (link, mint(), mint())))
+        own = SqliteDatabase.open(Path(house.config.database), house.config.limits.storage, Trace())
+        ports = Ports(partial(tables, own), snippets(place), self._faulty)
+        desk = Desk(place, entry, mint().encode(), ports)
         listeners = await bind((HOST,), 0)
         port = port_of(listeners[0])
         limits = replace(house.config.limits.http, connections=CONNECTIONS)
         server = Server(desk.router(port), limits=limits, trace=Trace())
-        stop = self._trace.observe(recorder)
+        stop = self._trace.observe(desk.recorder)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.serve, listeners)
+            tasks.start_soon(desk.follow)
             self._tell(f"http://{HOST}:{port}/-/?t={link}")
             try:
                 yield f"http://{HOST}:{port}"
             finally:
                 stop()
-                server.stop()
+                tasks.cancel_scope.cancel()
+                await own.close()
 
     def _fault(self) -> str:
         return (self._faulty.fault if self._faulty else None) or ""
+
+
+async def tables(database: SqliteDatabase) -> list[Raw]:
+    """Every table with its latest rows, read on a connection of our own that nobody watches."""
+    found = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    names = [str(row["name"]) for row in await database.all(found + " ORDER BY name")]
+    return [await _table(database, name) for name in names]
+
+
+async def _table(database: SqliteDatabase, name: str) -> Raw:
+    known = await database.all("SELECT name FROM pragma_table_info(?)", name)
+    columns = tuple(str(row["name"]) for row in known)
+    quoted = f'"{name}"'  # from the schema, which is ours
+    latest = f"SELECT * FROM {quoted} ORDER BY rowid DESC LIMIT {ROWS}"  # noqa: S608 - see above
+    rows = [tuple(row[each] for each in columns) for row in await database.all(latest)]
+    counted = await database.one(f"SELECT count(*) AS n FROM {quoted}")  # noqa: S608 - see above
+    return Raw(name, columns, rows, int(str(counted["n"])) if counted else 0)
+
+
+def snippets(place: Place) -> tuple[Snippet, ...]:
+    """What `catshop connect` prints, for every program."""
+    server = Told("catshop", f"{place.base}/mcp")
+    return tuple(Snippet(host.title, server.text(host), tuple(server.then(host))) for host in HOSTS)

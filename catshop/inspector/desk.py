@@ -7,12 +7,13 @@ Next: `frame.py`, who may see; `overview.py` and `exchanges.py`, what there is t
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from catshop.catalogue import catalogue
 from catshop.catalogue.page import found, page_of
 from catshop.inspector import pages
+from catshop.inspector.decoders import TOOLS, Said
 from catshop.inspector.entry import Entry, guard
 from catshop.inspector.exchanges import detail
 from catshop.inspector.frame import Frame, Place, asked, last
@@ -20,15 +21,21 @@ from catshop.inspector.live import Bell, Live
 from catshop.inspector.overview import LANES, chosen, journey, rows
 from catshop.inspector.pages import Page
 from catshop.inspector.recorder import Memory, Recorder
+from catshop.inspector.redact import Redactor
+from catshop.inspector.store import Read, Store
 from catshop.inspector.switches import LAB, Faulty, Switches
 from catshop.kernel import Trace
 from catshop.protocol.http1.errors import HttpError
+from catshop.protocol.http1.forms import Form
 from catshop.protocol.http1.messages import Answer, Handler, Request, Streamed
 from catshop.protocol.http1.routes import Route, Router
 
 LINKS: Final = (
     ("/-/", "Journey"),
     ("/-/wire", "Wire"),
+    ("/-/store", "Store"),
+    ("/-/decode", "Decode"),
+    ("/-/connect", "Connect"),
     ("/-/explain", "Explain"),
 )
 """The pages, in the order of their head."""
@@ -37,20 +44,44 @@ SHOWN: Final = 500
 """Rows on one page: the latest."""
 
 
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """How one program is told of the shop."""
+
+    title: str
+    text: str
+    then: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the pages show beyond the recording."""
+
+    read: Read
+    snippets: tuple[Snippet, ...] = ()
+    faulty: Faulty | None = None
+
+
 class Desk:
     """Every page of the inspector of the shop at `place`."""
 
-    def __init__(
-        self, place: Place, entry: Entry, recorder: Recorder, faulty: Faulty | None = None
-    ) -> None:
-        links = (*place.links, *(LAB if faulty else ()))
+    def __init__(self, place: Place, entry: Entry, key: bytes, ports: Ports) -> None:
+        redactor = Redactor(key)
+        self.recorder: Final = Recorder(redactor=redactor)
+        links = (*place.links, *(LAB if ports.faulty else ()))
         self._frame = Frame(replace(place, links=links), entry)
-        self._lab = Switches(self._frame, faulty).routes() if faulty else ()
+        self._lab = Switches(self._frame, ports.faulty).routes() if ports.faulty else ()
+        self._ports = ports
         self._memory = Memory()
-        bell = Bell()
-        self._live = Live(entry, self._memory, bell)
-        recorder.watch(self._memory)
-        recorder.watch(bell)
+        self._bell = Bell()
+        self._live = Live(entry, self._memory, self._bell)
+        self._store = Store(ports.read, redactor, self._memory)
+        self.recorder.watch(self._memory)
+        self.recorder.watch(self._bell)
+
+    async def follow(self) -> None:
+        """See who changes the store; ends when it is cancelled."""
+        await self._store.follow(self._bell)
 
     def router(self, port: int) -> Router:
         """The handler that answers at our own port, and under no foreign name."""
@@ -64,6 +95,10 @@ class Desk:
             *frame.both("/-/wire", self.wire),
             frame.get("/-/wire/events", self._live.events),
             frame.get("/-/wire/*", frame.shown(self.exchange)),
+            *frame.both("/-/store", self.store),
+            frame.form("/-/decode", self.decoders, self.decode),
+            frame.get("/-/decode.json", frame.shown(self.decoders)),
+            *frame.both("/-/connect", self.connect),
             *frame.public("/-/explain", self.codes),
             *frame.public("/-/explain/*", self.explain),
             *self._lab,
@@ -109,6 +144,26 @@ class Desk:
         }
         return Page("wire.html", f"#{number}" if exchange else "Wire", model)
 
+    async def store(self, request: Request) -> Page:
+        """Every table, and what one exchange has changed."""
+        asked_for = asked(request, "n")
+        number = int(asked_for) if asked_for.isdecimal() else 0
+        tables = await self._store.tables(number)
+        return Page("store.html", "Store", {"tables": tables, "number": number})
+
+    async def decoders(self, _request: Request) -> Page:
+        """A form for each decoder."""
+        return _decoded("", ())
+
+    async def decode(self, form: Form) -> Page:
+        """What the text says, read as the form names."""
+        tool = next((each for each in TOOLS if each.name == form.one("as")), TOOLS[0])
+        return _decoded(tool.name, tuple(tool.decode(form.one("text") or "")))
+
+    async def connect(self, _request: Request) -> Page:
+        """How programs are told of the shop."""
+        return Page("connect.html", "Connect", {"snippets": self._ports.snippets})
+
     async def codes(self, _request: Request) -> Page:
         """Every code with its title."""
         titles = {code: words.title for code, words in catalogue().items()}
@@ -122,6 +177,11 @@ class Desk:
         page = page_of(words)
         model = {"code": page.code, "parts": page.parts, "neighbours": page.neighbours}
         return Page("explain.html", page.code, {**model, "command": page.command})
+
+
+def _decoded(chosen_tool: str, said: tuple[Said, ...]) -> Page:
+    tools = [{"name": each.name, "title": each.title, "hint": each.hint} for each in TOOLS]
+    return Page("decode.html", "Decode", {"tools": tools, "chosen": chosen_tool, "said": said})
 
 
 def _file(name: str) -> Handler:

@@ -24,6 +24,7 @@ from catshop.protocol.http1.routes import Route
 JSON: Final = ".json"
 
 Maker = Callable[[Request], Awaitable[Page]]
+User = Callable[[Form], Awaitable[Page]]
 Doer = Callable[[Form], Awaitable[str]]
 """Does what a form asks for, and says which page to see next."""
 
@@ -78,6 +79,16 @@ class Frame:
             return Answer(303, (("location", where), *pages.FIELDS))
 
         return self._refusing(handler)
+
+    def form(self, path: str, make: Maker, use: User) -> Route:
+        """A page with a form that is answered at the same address, and changes nothing."""
+
+        async def used(request: Request) -> Answer:
+            self.entry.check_visitor(request)
+            return self._answer(request, await use(await self.entry.form_of(request)))
+
+        read = self._refusing(self.shown(make))
+        return Route(path, {"GET": read, "POST": self._refusing(used)}, Cors.NONE)
 
     def get(self, path: str, handler: Handler) -> Route:
         """A route for reading, refusals told as pages."""

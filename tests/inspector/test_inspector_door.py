@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
+import anyio
 import httpx2
 import pytest
 
@@ -117,11 +118,59 @@ async def test_no_planted_secret_is_on_any_page(watched: Inspected) -> None:
         await client.ask("tools/call", **call)
         last = (await http.get("/-/wire.json")).json()["last"]
         assert last >= 6
-        for path in (*PAGES, *(f"/-/wire/{n}" for n in range(1, last + 1))):
+        numbered = [f"/-/wire/{number}" for number in range(1, last + 1)]
+        for path in ("/-/journey", "/-/wire", "/-/store", "/-/connect", "/-/decode", *numbered):
             for shape in ("", ".json"):
-                if path + shape != "/-/.json":
-                    text = (await http.get(path + shape)).text
-                    assert "planted-0123456789" not in text, path + shape
+                text = (await http.get(path + shape)).text
+                assert "planted-0123456789" not in text, path + shape
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param({"origin": None}, id="no-origin"),
+        pytest.param({"origin": "http://127.0.0.1:1"}, id="another-port"),
+        pytest.param({"origin": "https://evil.example"}, id="another-site"),
+        pytest.param({"csrf": "guessed"}, id="a-token-that-is-not-ours"),
+        pytest.param({"csrf": None}, id="no-token"),
+    ],
+)
+async def test_only_a_form_of_ours_is_taken(
+    watched: Inspected, fault: dict[str, str | None]
+) -> None:
+    """RFC 6454 §7: its origin is ours and it holds the token of our pages."""
+    async with watched.visitor() as http:
+        page = (await http.get("/-/decode")).text
+        csrf = re.findall(r'name="csrf" value="(\w+)"', page)[0]
+        sent = {"origin": watched.home, "csrf": csrf, **fault}
+        form = {"as": "pkce", "text": "n" * 43}
+        form |= {"csrf": sent["csrf"]} if sent["csrf"] else {}
+        headers = {"Origin": sent["origin"]} if sent["origin"] else {}
+        refused = await http.post("/-/decode", data=form, headers=headers)
+        assert refused.status_code == 403
+        good = await http.post(
+            "/-/decode", data={**form, "csrf": csrf}, headers={"Origin": watched.home}
+        )
+        assert good.status_code == 200
+        assert "code_challenge" in good.text
+
+
+async def test_the_store_shows_the_rows_that_an_exchange_has_made(watched: Inspected) -> None:
+    """And of the client that it registered the name, but no hash."""
+    async with watched.visitor() as http, httpx2.AsyncClient() as anybody:
+        client = Terminal(watched.url, anybody, anybody, name="A client in a table")
+        await client.register()
+        with anyio.fail_after(5):
+            while True:
+                tables = (await http.get("/-/store.json?n=1")).json()["tables"]
+                found = next(each for each in tables if each["name"] == "oauth_clients")
+                if found["fresh"]:
+                    break
+        assert [row for row in found["fresh"] if "A client in a table" in row]
+        assert found["plane"] == "oauth"
+        page = (await http.get("/-/store?n=1")).text
+        assert 'class="changed"' in page
+        assert not re.findall(r"<code>[0-9a-f]{64}</code>", page)
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,21 @@ PLACES: Final = {
     "wire": "/-/wire",
     "exchange": "/-/wire/{refused}",
     "filtered": "/-/wire?q=status:4xx",
+    "store": "/-/store?n={refused}",
+    "decode": "/-/decode",
+    "connect": "/-/connect",
     "explain": "/-/explain/E-PKCE-06",
     "codes": "/-/explain",
     "nothing": "/-/wire/9999",
 }
+
+
+WATCH: Final = """
+window.came = [];
+const see = () => window.came.push(Date.now());
+new MutationObserver(see).observe(document.getElementById("seq"), { childList: true });
+"""
+"""The page itself tells when a row has come, so that the way to the test is not counted."""
 
 
 @pytest.fixture
@@ -104,11 +115,15 @@ async def test_a_row_appears_soon_after_its_exchange(watched: Inspected, browser
     await page.goto(watched.link)
     await page.goto(f"{watched.home}/-/wire")
     await page.locator("body[data-live=yes]").wait_for()
+    await page.evaluate(WATCH)
+    late = []
     async with httpx2.AsyncClient() as http:
-        await http.get(f"{watched.url}/health")
-        began = time.monotonic()
-        await page.locator("#seq li", has_text="GET /health").wait_for()
-        assert time.monotonic() - began < 0.3
+        for number in range(5):
+            await http.get(f"{watched.url}/health?{number}")
+            ended = time.time()
+            await page.wait_for_function("number => window.came.length > number", arg=number)
+            late.append(float(await page.evaluate("window.came.at(-1)")) / 1000 - ended)
+    assert sorted(late)[2] < 0.3, late
 
 
 async def test_the_keyboard_walks_the_wire(watched: Inspected, browser: Chromium) -> None:
