@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "break": "breaking:break_",
     "trace": "tracing:trace",
     "export": "exporting:export",
+    "replay": "replaying:replay",
     "user": "users:app",
     "client": "clients:app",
     "token": "tokens:app",
