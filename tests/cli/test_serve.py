@@ -111,6 +111,8 @@ def test_record_writes_down_every_exchange_for_its_owner_alone(tmp_path: Path) -
     with serving(tmp_path, "--record", "r.jsonl") as shop:
         assert httpx2.post(shop.mcp).status_code == 401
         assert listed(shop, token := issued(tmp_path, shop)).status_code == 200
+        shop.process.send_signal(signal.SIGTERM)  # an exchange is written down once it is over
+        assert shop.wait() == 0
     first, second = read(tmp_path / "r.jsonl").exchanges.values()
     assert (first.status, second.status) == (401, 200)
     assert "bearer.valid" in {check.name for check in second.every(Check)}
