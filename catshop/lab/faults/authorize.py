@@ -252,7 +252,8 @@ FAULTS: Final = (
         "The metadata has no code_challenge_methods_supported.",
         "A client of MCP must refuse to go on.",
         "a client that looks for S256",
-        "MCP 2026-07-28 basic/authorization/security-considerations",
+        "MCP 2026-07-28 basic/authorization/security-considerations"
+        " section authorization-code-protection",
         (Swap("catshop.oauth.metadata:server", _changed(code_challenge_methods_supported=None)),),
     ),
     Fault(

@@ -160,7 +160,7 @@ FAULTS: Final = (
         "The challenge does not say which scope is needed.",
         "A client asks its user for too much, or for too little and then again.",
         "a look at WWW-Authenticate",
-        "MCP 2026-07-28 basic/authorization",
+        "MCP 2026-07-28 basic/authorization section scope-selection-strategy",
         (Swap(TOLD, _without("scope")),),
     ),
     Fault(

@@ -50,7 +50,7 @@ FAULTS: Final = (
         "The server answers pages of every origin.",
         "Any page that a user opens can call the shop on their machine.",
         "E-ORIGIN-01",
-        "MCP 2025-11-25 basic/transports",
+        "MCP 2025-11-25 basic/transports section security-warning",
         (instead("catshop.protocol.http1.guard:Guard.check_origin", lambda *_: None),),
     ),
     Fault(
@@ -60,7 +60,7 @@ FAULTS: Final = (
         "Every page may read every answer, with the cookies of its user.",
         "Access-Control-Allow-Origin is a star where it should name one origin.",
         "a look at Access-Control-Allow-Origin",
-        "MCP 2025-11-25 basic/transports",
+        "MCP 2025-11-25 basic/transports section security-warning",
         (Swap("catshop.protocol.http1.routes:cors_fields", _everybody),),
     ),
     Fault(

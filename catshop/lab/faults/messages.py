@@ -113,7 +113,7 @@ FAULTS: Final = (
         "An array of messages is taken, and all but the first are lost.",
         "A client believes that its calls were made.",
         "E-RPC-08",
-        "MCP 2025-11-25 basic/transports",
+        "MCP 2025-11-25 basic/transports section sending-messages-to-the-server",
         (Swap("catshop.protocol.jsonrpc:_message", _first_of_many),),
     ),
     Fault(
@@ -143,7 +143,7 @@ FAULTS: Final = (
         "A notification is answered with 200 and a JSON-RPC response.",
         "A client gets an answer that belongs to no request.",
         "a look at the status of a notification: 202",
-        "MCP 2026-07-28 basic/transports/streamable-http",
+        "MCP 2026-07-28 basic/transports/streamable-http section sending-messages",
         (
             instead("catshop.protocol.stateless:ACCEPTED", ANSWERED),
             instead("catshop.protocol.handshake:ACCEPTED", ANSWERED),
@@ -166,7 +166,7 @@ FAULTS: Final = (
         "Mcp-Method is not compared with the body.",
         "A gateway lets tools/list through, and the server runs tools/call.",
         "E-MIRROR-02",
-        "MCP 2026-07-28 basic/transports/streamable-http",
+        "MCP 2026-07-28 basic/transports/streamable-http section server-validation",
         (Swap(RUNGS, _without("method_is_mirrored")),),
     ),
     Fault(
@@ -176,7 +176,7 @@ FAULTS: Final = (
         "Mcp-Name is not compared with the body.",
         "A gateway lets one tool through, and the server runs another.",
         "E-MIRROR-03",
-        "MCP 2026-07-28 basic/transports/streamable-http",
+        "MCP 2026-07-28 basic/transports/streamable-http section server-validation",
         (Swap(RUNGS, _without("name_is_mirrored")),),
     ),
     Fault(
@@ -186,7 +186,7 @@ FAULTS: Final = (
         "MCP-Protocol-Version is not compared with the body.",
         "Two readers of one request take it for two revisions.",
         "E-MIRROR-01",
-        "MCP 2026-07-28 basic/transports/streamable-http",
+        "MCP 2026-07-28 basic/transports/streamable-http section protocol-version-header",
         (Swap(RUNGS, _without("version_is_mirrored")),),
     ),
     Fault(
@@ -196,7 +196,7 @@ FAULTS: Final = (
         "initialize agrees to every revision that a client names.",
         "The client speaks a revision that the server does not know.",
         "a comparison of the revision that was agreed on",
-        "MCP 2025-11-25 basic/lifecycle",
+        "MCP 2025-11-25 basic/lifecycle section version-negotiation",
         (Swap("catshop.protocol.handshake:negotiate", _whatever_was_asked),),
     ),
     Fault(
@@ -206,7 +206,7 @@ FAULTS: Final = (
         "A method that does not exist is refused with status 200.",
         "A gateway that counts failures by status counts none.",
         "a look at the status: 404",
-        "MCP 2026-07-28 basic/transports/streamable-http",
+        "MCP 2026-07-28 basic/transports/streamable-http section server-validation",
         (
             Swap("catshop.protocol.stateless:STATUS", _found_after_all),
             Swap("catshop.protocol.endpoint:STATUS", _found_after_all),
@@ -219,7 +219,7 @@ FAULTS: Final = (
         "An error object shows the stack of the server.",
         "Paths, versions and values of the inside stand in an answer.",
         "a search for a stack in the answer",
-        "RFC 9110 section 17.1",
+        "JSON-RPC 2.0 section 5.1",
         (
             Swap("catshop.protocol.stateless:error_object", _inside_out),
             Swap("catshop.protocol.handshake:error_object", _inside_out),
@@ -232,7 +232,7 @@ FAULTS: Final = (
         "The answer to a call says that it is text/plain.",
         "A strict client does not read it.",
         "a look at Content-Type",
-        "MCP 2026-07-28 basic/transports/streamable-http",
+        "MCP 2026-07-28 basic/transports/streamable-http section receiving-messages",
         (Swap("catshop.protocol.stateless:Answer", _mistyped),),
     ),
 )

@@ -66,7 +66,7 @@ FAULTS: Final = (
         "All users have one cart.",
         "Bob sees what alice is about to buy, and can buy it.",
         "a look into a cart that should be empty",
-        "OAuth 2.1 section 5",
+        "MCP 2026-07-28 server/tools section security-considerations",
         (Swap("catshop.tools.shop:ToolCall.user", _everybody),),
     ),
     Fault(
@@ -76,7 +76,7 @@ FAULTS: Final = (
         "A checkout that is repeated with its key orders again.",
         "One lost answer, and the user pays twice.",
         "a comparison of two order_ids",
-        "MCP 2026-07-28 server/tools",
+        "docs/why/0005",
         (
             instead("catshop.storage.shop.orders:SqlOrders.repeated", _never_placed),
             Swap("catshop.storage.shop.orders:SqlOrders.place", _keyless),
@@ -89,7 +89,7 @@ FAULTS: Final = (
         "A price among the arguments of add_to_cart becomes the price.",
         "A cat tree costs a cent.",
         "E-ARGS-01",
-        "MCP 2026-07-28 server/tools",
+        "MCP 2026-07-28 server/tools section security-considerations",
         (Swap("catshop.tools.server:_serve", _at_your_price),),
     ),
     Fault(
@@ -99,7 +99,7 @@ FAULTS: Final = (
         "An order is placed without asking the human, where the client could.",
         "A model buys, and its user learns of it afterwards.",
         "a look for the question before an order",
-        "MCP 2026-07-28 client/elicitation",
+        "docs/why/0009",
         (instead("catshop.tools.human:Caller.agrees", _yes),),
     ),
     Fault(
@@ -109,7 +109,7 @@ FAULTS: Final = (
         "The arguments of a tool are not held against its schema.",
         "A quantity of minus one makes a cart smaller than empty, or the server fails.",
         "E-ARGS-01",
-        "MCP 2026-07-28 server/tools",
+        "MCP 2026-07-28 server/tools section security-considerations",
         (Swap("catshop.tools.arguments:Arguments.read", _unread),),
     ),
 )

@@ -106,7 +106,7 @@ FAULTS: Final = (
         "Sessions are called 1, 2, 3.",
         "Whoever can count knows the name of the next session.",
         "a look at Mcp-Session-Id",
-        "MCP 2025-11-25 basic/transports",
+        "MCP 2025-11-25 basic/transports section session-management",
         (Swap("catshop.protocol.sessions:Sessions.open", _counted),),
     ),
     Fault(
@@ -116,7 +116,7 @@ FAULTS: Final = (
         "A session serves whoever names it, whatever token comes along.",
         "Another user reads the streams of a session.",
         "E-SES-03",
-        "MCP 2025-11-25 basic/security_best_practices",
+        "MCP 2025-11-25 tutorials/security/security_best_practices section session-hijacking",
         (Swap("catshop.protocol.sessions:Sessions.find", _anybodys),),
     ),
     Fault(
@@ -126,7 +126,7 @@ FAULTS: Final = (
         "DELETE is answered with 200, and the session goes on.",
         "A client that has left can still be spoken for.",
         "E-SES-03",
-        "MCP 2025-11-25 basic/transports",
+        "MCP 2025-11-25 basic/transports section session-management",
         (instead("catshop.protocol.handshake:HandshakeEra.delete", _kept),),
     ),
     Fault(
@@ -136,7 +136,7 @@ FAULTS: Final = (
         "Last-Event-ID gives events of another stream.",
         "The answer to one call is read as that to another.",
         "a comparison of the ids of the events",
-        "MCP 2025-11-25 basic/transports",
+        "MCP 2025-11-25 basic/transports section resumability-and-redelivery",
         (Swap("catshop.protocol.handshake:_place", _newest),),
     ),
     Fault(
@@ -146,7 +146,7 @@ FAULTS: Final = (
         "Last-Event-ID is ignored: every event comes again.",
         "A client that acts on each event acts twice.",
         "a comparison of the ids of the events",
-        "MCP 2025-11-25 basic/transports",
+        "MCP 2025-11-25 basic/transports section resumability-and-redelivery",
         (Swap("catshop.protocol.handshake:_place", _first_only),),
     ),
     Fault(
@@ -156,7 +156,7 @@ FAULTS: Final = (
         "Events of a session have no id.",
         "A client whose connection breaks cannot go on where it was.",
         "a look for an id in each event",
-        "MCP 2025-11-25 basic/transports",
+        "MCP 2025-11-25 basic/transports section resumability-and-redelivery",
         (Swap("catshop.protocol.streams:EventStream.append", _nameless),),
     ),
     Fault(
@@ -166,7 +166,7 @@ FAULTS: Final = (
         "Progress is told when the result is out.",
         "A client hears of a call that it has forgotten.",
         "a look at the order of the events",
-        "MCP 2025-11-25 basic/utilities/progress",
+        "MCP 2026-07-28 basic/patterns/progress section implementation-notes",
         (Swap("catshop.protocol.stateless:ResponseStream.emit", _afterwards),),
     ),
 )
