@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import anyio
 
@@ -24,9 +25,15 @@ from catshop.inspector.desk import LINKS, Desk, Ports, Snippet
 from catshop.inspector.entry import Entry, check_place
 from catshop.inspector.explained import Explaining
 from catshop.inspector.frame import Place
+from catshop.inspector.redact import Redactor
+from catshop.inspector.stepper import Ahead, Stepper
 from catshop.inspector.store import Raw
 from catshop.inspector.switches import Faulty
 from catshop.kernel import Secret, Trace
+from catshop.oauth import metadata
+from catshop.oauth.authorize import AUTHORIZE
+from catshop.oauth.client_auth import CLIENT
+from catshop.oauth.grants import CODE
 from catshop.protocol.http1.messages import Handler
 from catshop.protocol.http1.server import Server, bind, port_of
 from catshop.storage.sqlite import SqliteDatabase
@@ -60,19 +67,26 @@ class Inspector:
 
         @asynccontextmanager
         async def beside(house: House) -> AsyncIterator[Handler]:
-            async with inner(house) as handler, self._served(house) as origin:
-                yield Explaining(handler, f"{origin}/-/explain/")
+            redactor = Redactor(mint().encode())
+            stepper = Stepper(ahead(house.config), redactor)
+            async with (
+                inner(house) as handler,
+                self._served(house, stepper, redactor) as origin,
+            ):
+                yield Explaining(stepper.before(handler), f"{origin}/-/explain/")
 
         return beside
 
     @asynccontextmanager
-    async def _served(self, house: House) -> AsyncIterator[str]:
+    async def _served(
+        self, house: House, stepper: Stepper, redactor: Redactor
+    ) -> AsyncIterator[str]:
         """The pages, at the origin that is handed out."""
         link, place = mint(), Place(house.config.issuer, LINKS, self._fault)
         entry = Entry(*map(Secret, (link, mint(), mint())))
         own = SqliteDatabase.open(Path(house.config.database), house.config.limits.storage, Trace())
         ports = Ports(partial(tables, own), snippets(place), self._faulty)
-        desk = Desk(place, entry, mint().encode(), ports)
+        desk = Desk(place, entry, redactor, ports, stepper)
         listeners = await bind((HOST,), 0)
         port = port_of(listeners[0])
         limits = replace(house.config.limits.http, connections=CONNECTIONS)
@@ -91,6 +105,21 @@ class Inspector:
 
     def _fault(self) -> str:
         return (self._faulty.fault if self._faulty else None) or ""
+
+
+def ahead(config: Config) -> Ahead:
+    """What the server decides at each stop of a sign-in, as its own tables of checks say it."""
+    top = urlsplit(config.issuer).path.rstrip("/")
+    authorize = tuple(name for name, _ in AUTHORIZE)
+    redeem = tuple(name for table in (CLIENT, CODE) for name, _ in table)
+    return {
+        ("POST", f"{top}{metadata.REGISTER}"): ("registration",),
+        ("GET", f"{top}{metadata.AUTHORIZE}"): authorize,
+        ("POST", f"{top}/login"): ("form.token", "login.password"),
+        ("POST", f"{top}/consent"): ("form.token", "consent.given"),
+        ("POST", f"{top}{metadata.TOKEN}"): redeem,
+        ("POST", f"{top}{metadata.REVOKE}"): tuple(name for name, _ in CLIENT),
+    }
 
 
 async def tables(database: SqliteDatabase) -> list[Raw]:

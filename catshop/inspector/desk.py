@@ -22,6 +22,7 @@ from catshop.inspector.overview import LANES, chosen, journey, rows
 from catshop.inspector.pages import Page
 from catshop.inspector.recorder import Memory, Recorder
 from catshop.inspector.redact import Redactor
+from catshop.inspector.stepper import Stepper
 from catshop.inspector.store import Read, Store
 from catshop.inspector.switches import LAB, Faulty, Switches
 from catshop.kernel import Trace
@@ -33,6 +34,7 @@ from catshop.protocol.http1.routes import Route, Router
 LINKS: Final = (
     ("/-/", "Journey"),
     ("/-/wire", "Wire"),
+    ("/-/oauth", "OAuth stepper"),
     ("/-/store", "Store"),
     ("/-/decode", "Decode"),
     ("/-/connect", "Connect"),
@@ -65,13 +67,15 @@ class Ports:
 class Desk:
     """Every page of the inspector of the shop at `place`."""
 
-    def __init__(self, place: Place, entry: Entry, key: bytes, ports: Ports) -> None:
-        redactor = Redactor(key)
+    def __init__(
+        self, place: Place, entry: Entry, redactor: Redactor, ports: Ports, stepper: Stepper
+    ) -> None:
         self.recorder: Final = Recorder(redactor=redactor)
         links = (*place.links, *(LAB if ports.faulty else ()))
         self._frame = Frame(replace(place, links=links), entry)
         self._lab = Switches(self._frame, ports.faulty).routes() if ports.faulty else ()
         self._ports = ports
+        self._stepper = stepper
         self._memory = Memory()
         self._bell = Bell()
         self._live = Live(entry, self._memory, self._bell)
@@ -95,6 +99,7 @@ class Desk:
             *frame.both("/-/wire", self.wire),
             frame.get("/-/wire/events", self._live.events),
             frame.get("/-/wire/*", frame.shown(self.exchange)),
+            *self._stepper.routes(frame),
             *frame.both("/-/store", self.store),
             frame.form("/-/decode", self.decoders, self.decode),
             frame.get("/-/decode.json", frame.shown(self.decoders)),

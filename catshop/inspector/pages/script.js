@@ -77,3 +77,13 @@ for (const button of document.querySelectorAll(".copy")) {
     button.textContent = "Copied";
   });
 }
+
+const held = document.getElementById("held");
+
+async function look() {
+  const told = await (await fetch("/-/oauth.json")).json();
+  if (told.held.map((each) => each.id).join() !== held.dataset.ids) location.reload();
+  else setTimeout(look, 500);
+}
+
+if (held && held.dataset.on) setTimeout(look, 500);

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
+import anyio
 import httpx2
 import pytest
 from playwright.async_api import Page
@@ -25,6 +26,7 @@ PLACES: Final = {
     "exchange": "/-/wire/{refused}",
     "filtered": "/-/wire?q=status:4xx",
     "store": "/-/store?n={refused}",
+    "stepper": "/-/oauth",
     "decode": "/-/decode",
     "connect": "/-/connect",
     "explain": "/-/explain/E-PKCE-06",
@@ -142,3 +144,44 @@ async def test_the_keyboard_walks_the_wire(watched: Inspected, browser: Chromium
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/-/wire/*")
     assert "Client to MCP endpoint · 401" in await page.locator("#hd").inner_text()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts-on", "scripts-off"])
+async def test_the_stepper_holds_a_sign_in_and_lets_it_go_on(
+    watched: Inspected, browser: Chromium, *, scripts: bool
+) -> None:
+    """RFC 9110 §15.6.4: each decision waits for its button, and the flow ends with tokens."""
+    page = await browser.page(java_script_enabled=scripts)
+    await page.goto(watched.link)
+    await page.get_by_role("link", name="OAuth stepper").click()
+    await page.get_by_role("button", name="Hold requests").click()
+    ended = anyio.Event()
+    async with (
+        httpx2.AsyncClient(timeout=60) as http,
+        httpx2.AsyncClient(timeout=60) as person,
+        anyio.create_task_group() as tasks,
+    ):
+        client = Terminal(watched.url, http, person)
+
+        async def flow() -> None:
+            await client.register()
+            assert (await client.redeem(await client.code("alice"))).status_code == 200
+            ended.set()
+
+        tasks.start_soon(flow)
+        for stop in ("/register", "/authorize", "/login", "/consent", "/token"):
+            await held_at(page, stop, watched, scripts=scripts)
+            assert not ended.is_set()
+            await page.get_by_role("button", name="Continue").click()
+        with anyio.fail_after(10):
+            await ended.wait()
+
+
+async def held_at(page: Page, stop: str, shop: Inspected, *, scripts: bool) -> None:
+    """Wait until the page shows that a request for `stop` is held; without scripts, ask again."""
+    shown = page.locator("article h3", has_text=stop)
+    if scripts:
+        await shown.wait_for()
+    with anyio.fail_after(10):
+        while not await shown.count():
+            await page.goto(f"{shop.home}/-/oauth")
