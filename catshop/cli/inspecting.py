@@ -20,6 +20,7 @@ import anyio
 from catshop.app import Beside, House, alone, mint
 from catshop.cli.hosts import HOSTS
 from catshop.cli.hosts import Server as Told
+from catshop.cli.playing import play
 from catshop.config import Config
 from catshop.inspector.desk import LINKS, Desk, Ports, Snippet
 from catshop.inspector.entry import Entry, check_place
@@ -85,7 +86,7 @@ class Inspector:
         link, place = mint(), Place(house.config.issuer, LINKS, self._fault)
         entry = Entry(*map(Secret, (link, mint(), mint())))
         own = SqliteDatabase.open(Path(house.config.database), house.config.limits.storage, Trace())
-        ports = Ports(partial(tables, own), snippets(place), self._faulty)
+        ports = Ports(partial(tables, own), snippets(place), self._faulty, play(house))
         desk = Desk(place, entry, redactor, ports, stepper)
         listeners = await bind((HOST,), 0)
         port = port_of(listeners[0])

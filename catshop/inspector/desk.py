@@ -20,6 +20,7 @@ from catshop.inspector.frame import Frame, Place, asked, last
 from catshop.inspector.live import Bell, Live
 from catshop.inspector.overview import LANES, chosen, journey, rows
 from catshop.inspector.pages import Page
+from catshop.inspector.playground import Play, Playground
 from catshop.inspector.recorder import Memory, Recorder
 from catshop.inspector.redact import Redactor
 from catshop.inspector.stepper import Stepper
@@ -35,6 +36,7 @@ LINKS: Final = (
     ("/-/", "Journey"),
     ("/-/wire", "Wire"),
     ("/-/oauth", "OAuth stepper"),
+    ("/-/play", "Playground"),
     ("/-/store", "Store"),
     ("/-/decode", "Decode"),
     ("/-/connect", "Connect"),
@@ -62,6 +64,7 @@ class Ports:
     read: Read
     snippets: tuple[Snippet, ...] = ()
     faulty: Faulty | None = None
+    play: Play | None = None
 
 
 class Desk:
@@ -76,6 +79,7 @@ class Desk:
         self._lab = Switches(self._frame, ports.faulty).routes() if ports.faulty else ()
         self._ports = ports
         self._stepper = stepper
+        self._play = Playground(ports.play, redactor) if ports.play else None
         self._memory = Memory()
         self._bell = Bell()
         self._live = Live(entry, self._memory, self._bell)
@@ -100,6 +104,7 @@ class Desk:
             frame.get("/-/wire/events", self._live.events),
             frame.get("/-/wire/*", frame.shown(self.exchange)),
             *self._stepper.routes(frame),
+            *(self._play.routes(frame) if self._play else ()),
             *frame.both("/-/store", self.store),
             frame.form("/-/decode", self.decoders, self.decode),
             frame.get("/-/decode.json", frame.shown(self.decoders)),
@@ -127,10 +132,10 @@ class Desk:
 
     async def exchange(self, request: Request) -> Page:
         """One exchange beside the others; 404 for one that is not kept."""
-        name = last(request)
-        if not name.isdecimal() or int(name) not in self._memory.recording().exchanges:
-            raise HttpError(404, "E-INSPECT-04", arrived=name[:20])
-        return self._wire(request, int(name))
+        number = _number(last(request))
+        if number not in self._memory.recording().exchanges:
+            raise HttpError(404, "E-INSPECT-04", arrived=last(request)[:20])
+        return self._wire(request, number)
 
     def _wire(self, request: Request, number: int) -> Page:
         recording, query = self._memory.recording(), asked(request, "q")
@@ -151,8 +156,7 @@ class Desk:
 
     async def store(self, request: Request) -> Page:
         """Every table, and what one exchange has changed."""
-        asked_for = asked(request, "n")
-        number = int(asked_for) if asked_for.isdecimal() else 0
+        number = _number(asked(request, "n"))
         tables = await self._store.tables(number)
         return Page("store.html", "Store", {"tables": tables, "number": number})
 
@@ -187,6 +191,11 @@ class Desk:
 def _decoded(chosen_tool: str, said: tuple[Said, ...]) -> Page:
     tools = [{"name": each.name, "title": each.title, "hint": each.hint} for each in TOOLS]
     return Page("decode.html", "Decode", {"tools": tools, "chosen": chosen_tool, "said": said})
+
+
+def _number(text: str) -> int:
+    """The number of an exchange; 0, which none has, for anything else."""
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
 
 
 def _file(name: str) -> Handler:

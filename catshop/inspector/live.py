@@ -82,7 +82,7 @@ class Live:
 
     async def _pieces(self, query: str, after: str) -> AsyncIterator[bytes]:
         """An event for each exchange that has ended and was not shown before."""
-        first = int(after) + 1 if after.isdecimal() else 0
+        first = int(after) + 1 if after.isdecimal() and len(after) < 10 else 0
         said: set[int] = set()
         while True:
             ring = self._bell.next

@@ -186,3 +186,11 @@ def test_the_inspector_never_meets_a_server_for_others(
     """RFC 6761 §6.3: it refuses to start, whatever else is set."""
     with pytest.raises(InspectorRefused, match="E-INSPECT-07"):
         Inspector(config_in(tmp_path, **flags), Trace(), lambda _: None)
+
+
+async def test_a_number_that_no_exchange_has_is_not_found(watched: Inspected) -> None:
+    """RFC 9110 §15.5.5: however long it is."""
+    async with watched.visitor() as http:
+        for name in ("0", "7", "x", "9" * 5000, "-1", "wire"):
+            assert (await http.get(f"/-/wire/{name}")).status_code == 404, name[:9]
+        assert (await http.get("/-/store.json?n=" + "9" * 5000)).json()["number"] == 0

@@ -27,6 +27,7 @@ PLACES: Final = {
     "filtered": "/-/wire?q=status:4xx",
     "store": "/-/store?n={refused}",
     "stepper": "/-/oauth",
+    "playground": "/-/play",
     "decode": "/-/decode",
     "connect": "/-/connect",
     "explain": "/-/explain/E-PKCE-06",
