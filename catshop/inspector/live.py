@@ -8,7 +8,6 @@ Next: `pages/script.js`, the other end. WHATWG HTML §9.2.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Final
 
 import anyio
@@ -77,11 +76,8 @@ class Live:
             tasks.cancel_scope.cancel()
 
     async def _tell(self, request: Request, sink: Sink) -> None:
-        async for piece in self._pieces(asked(request, "q"), asked(request, "after")):
-            await sink.send(piece)
-
-    async def _pieces(self, query: str, after: str) -> AsyncIterator[bytes]:
         """An event for each exchange that has ended and was not shown before."""
+        query, after = asked(request, "q"), asked(request, "after")
         first = int(after) + 1 if after.isdecimal() and len(after) < 10 else 0
         said: set[int] = set()
         while True:
@@ -91,5 +87,5 @@ class Live:
                     continue
                 said.add(exchange.n)
                 if found := chosen(rows([exchange]), query):
-                    yield event(json.dumps(found, default=pages.plain))
+                    await sink.send(event(json.dumps(found, default=pages.plain)))
             await ring.wait()

@@ -118,6 +118,9 @@ async def test_no_planted_secret_is_on_any_page(watched: Inspected) -> None:
         await client.ask("tools/call", **call)
         last = (await http.get("/-/wire.json")).json()["last"]
         assert last >= 6
+        await watched.house.database.write(
+            lambda work: work.run("UPDATE products SET name = ? WHERE id = 1", f"Wand {PLANTED}")
+        )
         numbered = [f"/-/wire/{number}" for number in range(1, last + 1)]
         for path in ("/-/journey", "/-/wire", "/-/store", "/-/connect", "/-/decode", *numbered):
             for shape in ("", ".json"):
