@@ -28,6 +28,7 @@ PURE: Final = (
     "catshop/client/doctor/door.py",
     "catshop/client/doctor/reach.py",
     "catshop/client/doctor/talk.py",
+    "catshop/client/doctor/visit.py",
     "catshop/client/oauth/challenges.py",
     "catshop/client/oauth/discovery.py",
     "catshop/client/oauth/errors.py",

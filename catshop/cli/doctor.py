@@ -1,8 +1,9 @@
 """`catshop doctor [URL]`: what stands between a client and a server, the first cause alone.
 
 Without a URL it is about the shop that would run here: this Python, the settings, the database, the
-port, and then the whole ladder at the address that clients are given. With one, it is about that
-server, whoever wrote it. Each line is a check; a failure says what came, why, and what to type.
+port, and then the whole ladder at the address that clients are given, on which a visitor signs in
+who is gone afterwards. With one, it is about that server, whoever wrote it. Each line is a check; a
+failure says what came, why, and what to type.
 Next: `catshop/client/doctor/ladder.py`.
 """
 
@@ -19,7 +20,7 @@ import anyio
 import typer
 
 from catshop.catalogue import explain
-from catshop.cli.local import examined
+from catshop.cli.local import Guests, examined, expected
 from catshop.cli.remote import JsonOption, WireOption, credentials
 from catshop.cli.wire import WirePrinter
 from catshop.client.doctor.authority import taken_back
@@ -52,6 +53,7 @@ def doctor(
     wire: WireOption = False,
 ) -> None:
     """Find the first thing that keeps a client from a server."""
+    guests = None if url else expected()
     before, here = ((), url) if url else examined()
     told = (lambda _rung: None) if as_json else _print
     for rung in before:
@@ -59,7 +61,7 @@ def doctor(
     trace = Trace()
     if wire:
         trace.observe(WirePrinter(partial(typer.echo, err=True)))
-    rungs, kept = anyio.run(partial(_examine, here, trace, told, before))
+    rungs, kept = anyio.run(partial(_examine, here, trace, told, before, guests))
     if as_json:
         typer.echo(json.dumps(_report(here, rungs), indent=2, ensure_ascii=False))
     else:
@@ -70,14 +72,25 @@ def doctor(
 
 
 async def _examine(
-    url: str, trace: Trace, told: Callable[[Rung], None], before: tuple[Rung, ...]
+    url: str,
+    trace: Trace,
+    told: Callable[[Rung], None],
+    before: tuple[Rung, ...],
+    guests: Guests | None,
 ) -> tuple[list[Rung], str]:
     """Climb, and take back what was left at the server on the way."""
     memory = OnDisk(credentials()).load()
     chart = Chart(url, Sources(utc_now, partial(secrets.token_urlsafe, 32)), memory)
+    chart.house = guests.admit if guests is not None else None
     async with sending(trace, enough) as send:
-        rungs = await climb(chart, send, told, before)
-        return rungs, await _leave(chart, send)
+        try:
+            rungs = await climb(chart, send, told, before)
+        finally:
+            with anyio.CancelScope(shield=True):
+                kept = await _leave(chart, send)
+                if guests is not None:
+                    await guests.leave()
+        return rungs, kept
 
 
 async def _leave(chart: Chart, send: Send) -> str:

@@ -1,27 +1,30 @@
 """What the doctor can see of this machine: Python, the database, the port, the issuer.
 
 Nothing is made and no schema is changed: a database that is not there yet is none to complain of,
-and an old one is brought up to date by the next start of the shop. Next: `doctor.py`.
+and an old one is brought up to date by the next start of the shop. Only where a shop is open does
+somebody come to see it, and leaves nothing behind. Next: `doctor.py`.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+import secrets
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from catshop.app import open_house
 from catshop.cli import sdk
 from catshop.cli.holder import holder_of
 from catshop.cli.options import configured, run
-from catshop.client.doctor.chart import Finding, Sick, failed, passed
+from catshop.client.doctor.chart import Finding, Sick, Visitor, failed, passed
 from catshop.client.doctor.ladder import NOT_RUN, Rung, named, stopped
 from catshop.client.oauth.steps import LOCAL
 from catshop.config import Config
-from catshop.kernel import Trace, Unavailable
+from catshop.kernel import Secret, Trace, Unavailable
 from catshop.storage.faults import StartRefused
 from catshop.storage.migrate import migrations
 from catshop.storage.sqlite import SqliteDatabase
@@ -116,3 +119,40 @@ async def _look(look: Look, config: Config) -> Finding:
         return await look(config)
     except Sick as sick:
         return failed(sick)
+
+
+class Guests:
+    """Visitors of the shop that is configured here: each has an account until all leave."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._names: list[str] = []
+
+    async def admit(self) -> Visitor:
+        """Open an account, as `catshop user add` does; Sick where the house cannot be opened."""
+        name, password = f"doctor-{secrets.token_hex(6)}", Secret(secrets.token_urlsafe(32))
+        try:
+            async with open_house(self._config) as house:
+                self._names.append(name)
+                await house.administration.add_user(name, password)
+        except (StartRefused, Unavailable) as error:
+            raise Sick("E-DOC-38", str(error)) from None
+        return Visitor(name, password)
+
+    async def leave(self) -> None:
+        """Remove the accounts, with all that was granted in their names."""
+        if not self._names:
+            return
+        async with open_house(self._config) as house:
+            there = {user.name for user in await house.administration.users()}
+            for name in there.intersection(self._names):
+                await house.administration.remove_user(name)
+
+
+def expected() -> Guests | None:
+    """Who may come to see the shop; None where it is empty yet, or users sign in elsewhere."""
+    config = configured()
+    at_home = Path(config.database).exists() and not (
+        config.upstream_issuer or config.external_issuer
+    )
+    return Guests(config) if at_home else None

@@ -8,7 +8,7 @@ Next: `ladder.py`, the order of the checks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -24,6 +24,7 @@ from catshop.client.oauth.memory import Held, Memory
 from catshop.client.oauth.possession import Possession
 from catshop.client.oauth.registration import Client
 from catshop.client.oauth.steps import Ask, Browse, Landed, Reply, Sources, ask
+from catshop.kernel import Secret
 from catshop.protocol.versions import BY_NAME, LATEST_HANDSHAKE
 
 T = TypeVar("T")
@@ -79,8 +80,23 @@ class Dialled:
     untrusted: str = ""
 
 
-Walk = Generator[Ask | Browse | Dial, Reply | Landed | Dialled, T]
-"""A flow that may also dial."""
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A user who is there for the time of the examination alone."""
+
+    name: str
+    password: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Open an account for a visitor, at the house itself."""
+
+    house: Callable[[], Awaitable[Visitor]]
+
+
+Walk = Generator[Ask | Browse | Dial | Admit, Reply | Landed | Dialled | Visitor, T]
+"""A flow that may also dial, and let a visitor in."""
 
 
 @dataclass(slots=True)
@@ -105,6 +121,9 @@ class Chart:
     possession: Possession | None = field(default=None, repr=False)
     peer: Peer | None = None
     tools: tuple[object, ...] = ()
+    house: Callable[[], Awaitable[Visitor]] | None = None
+    """How a visitor is let in; None where the shop is not ours."""
+    visitor: Visitor | None = None
 
 
 Check = Callable[[Chart], Walk[Finding] | Finding]

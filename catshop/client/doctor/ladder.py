@@ -1,7 +1,8 @@
 """The ladder: every check in order, and the shell that climbs it.
 
 The first failure is the cause; what stands above it would fail for the same reason, so it is not
-run. Where no token is held the ladder ends without a failure, because nobody can see further.
+run. Where no token is held, and the shop is not ours, the ladder ends without a failure, because
+nobody can see further.
 Next: `reach.py`, the first rungs.
 """
 
@@ -15,8 +16,9 @@ from typing import Final
 
 import anyio
 
-from catshop.client.doctor import authority, door, reach, talk
+from catshop.client.doctor import authority, door, reach, talk, visit
 from catshop.client.doctor.chart import (
+    Admit,
     Chart,
     Check,
     Dial,
@@ -25,6 +27,7 @@ from catshop.client.doctor.chart import (
     Health,
     Sick,
     T,
+    Visitor,
     Walk,
     failed,
 )
@@ -49,11 +52,17 @@ LADDER: Final[tuple[Check, ...]] = (
     authority.a_newcomer_can_register,
     authority.the_sign_in_page_opens,
     authority.any_loopback_port_will_do,
+    visit.a_visitor_signs_in,
     talk.the_token_opens,
     talk.a_conversation_begins,
     talk.an_old_session_is_unknown,
     talk.the_tools_are_listed,
     talk.every_tool_can_be_called,
+    talk.the_older_era_lists_the_same,
+    visit.the_token_is_for_this_address_alone,
+    visit.more_is_asked_for_by_name,
+    visit.a_refresh_token_is_good_once,
+    visit.a_token_given_back_is_over,
 )
 """In the order in which a client comes past each."""
 
@@ -127,12 +136,14 @@ async def drive(walk: Walk[T], send: Send) -> T:
         return value
 
 
-async def _step(wanted: Ask | Browse | Dial, send: Send) -> Reply | Dialled:
+async def _step(wanted: Ask | Browse | Dial | Admit, send: Send) -> Reply | Dialled | Visitor:
     match wanted:
         case Ask():
             return await send(wanted)
         case Dial():
             return await dial(wanted)
+        case Admit():
+            return await wanted.house()
         case Browse():
             raise TypeError("nobody signs in here")
 

@@ -24,6 +24,7 @@ from catshop.client.doctor.chart import (
     Sick,
     Walk,
     discover_request,
+    initialize_request,
     media_type,
     passed,
     send,
@@ -60,7 +61,7 @@ def the_token_opens(chart: Chart) -> Walk[Finding]:
         return Finding(Health.NOT_RUN, f"it needs a token: catshop login --url {chart.url}")
     tokens, chart.held = held.tokens, held
     chart.possession = Possession(held.key) if held.key is not None else None
-    reply = yield from _shown(chart, "the token that is held", discover_request())
+    reply = yield from shown(chart, "the token that is held", discover_request())
     if reply.status != 401:
         return passed(" ".join(tokens.scopes))
     ends = tokens.expires_at
@@ -74,7 +75,7 @@ def the_token_opens(chart: Chart) -> Walk[Finding]:
     raise Sick("E-DOC-25", why or text_of(reply), _login(chart))
 
 
-def _shown(chart: Chart, purpose: str, sent: Sent) -> Walk[Reply]:
+def shown(chart: Chart, purpose: str, sent: Sent) -> Walk[Reply]:
     """Send with the token, and once more where a proof has to carry a nonce. RFC 9449 §9."""
     reply = yield from send(chart, purpose, sent, _proof(chart))
     nonce = reply.first(NONCE)
@@ -144,7 +145,7 @@ def _initialized(chart: Chart, peer: Peer) -> Walk[None]:
     MCP 2025-11-25 basic/transports §sending-messages-to-the-server.
     """
     told = envelope.notification(peer, "notifications/initialized")
-    reply = yield from _shown(chart, "notifications/initialized", told)
+    reply = yield from shown(chart, "notifications/initialized", told)
     if reply.status >= 300:
         _refused_revision(reply, peer)
         raise Sick("E-DOC-28", f"{reply.status} {text_of(reply)}")
@@ -152,8 +153,12 @@ def _initialized(chart: Chart, peer: Peer) -> Walk[None]:
 
 def left(chart: Chart) -> Walk[None]:
     """End our session. MCP 2025-11-25 basic/transports §session-management."""
-    peer = chart.peer
-    if peer is not None and peer.session_id is not None:
+    if chart.peer is not None:
+        yield from _left(chart, chart.peer)
+
+
+def _left(chart: Chart, peer: Peer) -> Walk[None]:
+    if peer.session_id is not None:
         fields = {**envelope.listening(peer), **_proof(chart, "DELETE")}
         yield from ask(Ask("the end of the session", "DELETE", chart.url, fields))
 
@@ -168,7 +173,7 @@ def an_old_session_is_unknown(chart: Chart) -> Walk[Finding]:
         return waived("the server keeps no sessions")
     stranger = replace(peer, session_id=STRANGE)
     sent = envelope.request(stranger, HELLO, Call("ping"), 3)
-    reply = yield from _shown(chart, "a session that never was", sent)
+    reply = yield from shown(chart, "a session that never was", sent)
     if reply.status >= 400 and reply.status != 404:
         raise Sick("E-DOC-29", f"{reply.status} {text_of(reply)}")
     return passed(str(reply.status))
@@ -217,6 +222,32 @@ def every_tool_can_be_called(chart: Chart) -> Finding:
     return passed(f"{len(names)} definitions") if names else waived("there are none")
 
 
+def the_older_era_lists_the_same(chart: Chart) -> Walk[Finding]:
+    """A client of the handshake sees the tools that one without it sees. MCP 2026-07-28
+    basic/versioning; MCP 2025-11-25 basic/lifecycle §initialization."""
+    if not chart.tools or chart.peer is None or not chart.peer.stateless:
+        return waived("one era was spoken, and that is told above")
+    answer = yield from _say(chart, "initialize", initialize_request())
+    if answer.result is None:
+        return waived("the server has no handshake")
+    peer = eras.after_initialize(answer)
+    yield from _initialized(chart, peer)
+    sent = envelope.request(peer, HELLO, Call("tools/list"), 2)
+    listed = yield from _say(chart, "tools/list after the handshake", sent)
+    yield from _left(chart, peer)
+    if listed.result is None:
+        raise _unlisted(listed, peer)
+    before, after = _names(chart.tools), _names(listed.result.get("tools"))
+    if before != after:
+        raise Sick("E-DOC-40", f"only in one: {', '.join(sorted(before ^ after))}")
+    return passed(f"{len(after)} tools in {peer.revision.name}")
+
+
+def _names(tools: object) -> frozenset[str]:
+    listed = tools if isinstance(tools, list | tuple) else ()
+    return frozenset(str(_object(tool).get("name")) for tool in listed)
+
+
 def _what(schema: object) -> str:
     if schema is None:
         return "no inputSchema"
@@ -225,7 +256,7 @@ def _what(schema: object) -> str:
 
 
 def _say(chart: Chart, purpose: str, sent: Sent) -> Walk[eras.Reply]:
-    reply = yield from _shown(chart, purpose, sent)
+    reply = yield from shown(chart, purpose, sent)
     if reply.status in {401, 403}:
         raise Sick("E-SERVER-06", f"{reply.status} to {purpose}")
     if reply.status >= 500:
