@@ -100,7 +100,10 @@ def more_is_asked_for_by_name(chart: Chart) -> Walk[Finding]:
 
 
 def a_refresh_token_is_good_once(chart: Chart) -> Walk[Finding]:
-    """It is exchanged for another that opens, and the old one is refused. OAuth 2.1 §4.3.1."""
+    """It is exchanged for another, and the old one is refused at once. OAuth 2.1 §4.3.1.
+
+    So soon it is refused as a twin as well, which is no theft and ends no family.
+    """
     if chart.visitor is None or chart.held is None:
         return waived(ELSEWHERE)
     old = chart.held.tokens

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Timer
@@ -19,7 +20,7 @@ from catshop.client.doctor.ladder import LADDER, climb, drive, enough
 from catshop.client.oauth.grants import Tokens
 from catshop.client.oauth.memory import Held, Memory
 from catshop.client.oauth.sending import sending
-from catshop.client.oauth.steps import Sources
+from catshop.client.oauth.steps import Ask, Reply, Sources
 from catshop.kernel import Secret, Trace, utc_now
 from catshop.protocol.http1.messages import Answer
 from tests.client.doctor.ward import Healthy, Open, admitted, examine
@@ -89,6 +90,25 @@ async def test_our_shop_is_healthy_behind_the_door(tmp_path: Path) -> None:
     told = {rung.name: rung.finding.told for rung in examined.rungs}
     assert told["every tool can be called"].endswith("definitions")
     assert told["the older era lists the same"].endswith("in 2025-11-25")
+
+
+async def test_two_eras_with_two_lists_are_told(tmp_path: Path) -> None:
+    """MCP 2026-07-28 basic/versioning §protocol-version-negotiation: one server, whoever asks."""
+    async with open_shop(tmp_path) as shop, sending(Trace(), enough) as send:
+        tokens = Tokens(shop.url, shop.mcp, "cat", Secret(await token_of(shop, "alice")))
+
+        async def renamed(asked: Ask) -> Reply:
+            reply = await send(asked)
+            if asked.purpose != "tools/list after the handshake":
+                return reply
+            return replace(reply, body=reply.body.replace(b'"checkout"', b'"check_in"'))
+
+        chart = fresh(shop.mcp, Memory(held={(shop.url, shop.mcp): Held(tokens)}))
+        rungs = await climb(chart, renamed, lambda _rung: None)
+        await drive(taken_back(chart), send)
+    [cause] = [rung for rung in rungs if rung.finding.health is Health.FAIL]
+    assert (cause.name, cause.finding.code) == ("the older era lists the same", "E-DOC-40")
+    assert cause.finding.told == "only in one: check_in, checkout"
 
 
 class Ended(Healthy):
