@@ -1,7 +1,8 @@
 """`catshop export`: take a recording away in a form that another program reads.
 
 Nothing secret is in a recording, so nothing secret is in what is made of it; a script asks for its
-own secrets anew. Next: `catshop/inspector/curl.py`, `har.py`, `pcapng.py`, `page.py`, `mermaid.py`.
+own secrets anew. Next: `catshop/inspector/curl.py`, `har.py`, `httpfile.py`, `pcapng.py`,
+`page.py`, `mermaid.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import typer
 
 from catshop.inspector.curl import curl
 from catshop.inspector.har import har
+from catshop.inspector.httpfile import httpfile
 from catshop.inspector.mermaid import mermaid
 from catshop.inspector.page import page
 from catshop.inspector.pcapng import pcapng
@@ -29,6 +31,7 @@ class Form(StrEnum):
     CURL = "curl"
     HAR = "har"
     HTML = "html"
+    HTTP = "http"
     MERMAID = "mermaid"
     PCAPNG = "pcapng"
 
@@ -41,6 +44,7 @@ FORMS: Final[Mapping[Form, Callable[[Started, list[Exchange]], bytes]]] = {
     Form.CURL: lambda _, found: _lines(curl(found)),
     Form.HAR: lambda started, found: _lines(har(started, found)),
     Form.HTML: lambda started, found: _lines(page(started, found)),
+    Form.HTTP: lambda _, found: _lines(httpfile(found)),
     Form.MERMAID: lambda _, found: _lines(mermaid(rungs(found))),
     Form.PCAPNG: pcapng,
 }

@@ -93,17 +93,17 @@ class Gift:
 def curl(exchanges: Iterable[Exchange]) -> Iterator[str]:
     """The lines of the script. What was sent to the client itself has nobody to go to."""
     sent = [each for each in exchanges if callee(each) is not Lane.CLIENT and each.status]
-    wanted, script = _wanted(sent), _Script(_base(sent))
+    wanted, script = wanted_of(sent), _Script(base_of(sent))
     yield OPENING.rstrip()
-    for mark, name in _brought(sent, wanted).items():
-        variable = script.variable(Gift("", ASKED_FOR.get(name, name), mark))
-        yield f': "${{{variable}:?the script needs it, and no answer gives it}}"'
+    for mark, name in brought(sent, wanted).items():
+        asked = variable(Gift("", ASKED_FOR.get(name, name), mark), script.variables)
+        yield f': "${{{asked}:?the script needs it, and no answer gives it}}"'
     for exchange in sent:
         yield ""
         yield from script.step(exchange)
         for gift in gifts(exchange):
             if gift.value in wanted and gift.value not in script.variables:
-                yield f"{script.variable(gift)}=$({gift.reader} {gift.name})"
+                yield f"{variable(gift, script.variables)}=$({gift.reader} {gift.name})"
     yield ENDING.lstrip("\n")
 
 
@@ -128,7 +128,7 @@ def _texts(found: object) -> Iterator[Gift]:
         yield from _texts(value)
 
 
-def _wanted(sent: Sequence[Exchange]) -> frozenset[str]:
+def wanted_of(sent: Sequence[Exchange]) -> frozenset[str]:
     """What answers gave and later requests hold, unless a request had it before."""
     found: set[str] = set()
     given: set[str] = set()
@@ -141,7 +141,7 @@ def _wanted(sent: Sequence[Exchange]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _brought(sent: Sequence[Exchange], wanted: frozenset[str]) -> dict[str, str]:
+def brought(sent: Sequence[Exchange], wanted: frozenset[str]) -> dict[str, str]:
     """Secrets in fields that no answer gave: whoever runs the script has to bring them."""
     return {
         mark: name.lower()
@@ -159,9 +159,19 @@ def _text(exchange: Exchange) -> str:
     return f"{exchange.request.target} {fields} {exchange.body('>').text}"
 
 
-def _base(sent: Sequence[Exchange]) -> str:
+def base_of(sent: Sequence[Exchange]) -> str:
     """The address of the server as the client knew it."""
     return f"http://{named(sent[0]).get('host', '')}" if sent else ""
+
+
+def variable(gift: Gift, variables: dict[str, str]) -> str:
+    """A variable for what an answer gave; another one where the name is taken."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])|\W", "_", gift.name).upper()
+    taken = set(variables.values()) | set(OURS.values())
+    numbered = (f"{name}_{n}" for n in count(2))
+    found = name if name not in taken else next(n for n in numbered if n not in taken)
+    variables[gift.value] = found
+    return found
 
 
 @dataclass(slots=True)
@@ -170,15 +180,6 @@ class _Script:
 
     base: str
     variables: dict[str, str] = field(default_factory=dict)
-
-    def variable(self, gift: Gift) -> str:
-        """A variable for what an answer gave; another one where the name is taken."""
-        name = re.sub(r"(?<=[a-z])(?=[A-Z])|\W", "_", gift.name).upper()
-        taken = set(self.variables.values()) | set(OURS.values())
-        numbered = (f"{name}_{n}" for n in count(2))
-        found = name if name not in taken else next(n for n in numbered if n not in taken)
-        self.variables[gift.value] = found
-        return found
 
     def step(self, exchange: Exchange) -> Iterator[str]:
         """What the request was, and how curl sends it."""
