@@ -387,7 +387,7 @@ def test_every_token_is_worth_what_the_model_says(tmp_path: Path, anyio_backend:
             run_state_machine_as_test(
                 lambda: Conversations(portal, house, server),
                 settings=settings(
-                    max_examples=25,
+                    max_examples=120,
                     stateful_step_count=50,
                     phases=[Phase.generate],  # a red build has to end: shrinking takes minutes
                     report_multiple_bugs=False,
