@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -119,64 +119,43 @@ def in_json(value: object) -> str:
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
-def tools(
-    *,
-    url: UrlOption = OURS,
-    as_json: JsonOption = False,
-    wire: WireOption = False,
-    no_browser: NoBrowserOption = False,
-    callback_port: PortOption = 0,
-) -> None:
-    """List the tools, each with its arguments."""
-
-    async def work(client: Client) -> list[Tool]:
-        found = await client.tools()
-        for dropped in client.dropped:
-            typer.echo(f"left out: {printable(dropped.name)}: {printable(dropped.why)}", err=True)
-        return found
-
-    found = Remote(url, no_browser, callback_port, wire).run(work)
-    _print_list([tool.definition for tool in found], [_usage(tool) for tool in found], as_json)
+Entries = list[tuple[Params, str]]
+"""Entries of a list as they came, each with its line for a person."""
 
 
-def resources(
-    *,
-    url: UrlOption = OURS,
-    as_json: JsonOption = False,
-    wire: WireOption = False,
-    no_browser: NoBrowserOption = False,
-    callback_port: PortOption = 0,
-) -> None:
-    """List the resources and the templates of more."""
+def listing(words: str, ask: Callable[[Client], Awaitable[Entries]]) -> Callable[..., None]:
+    """A command that prints what `ask` finds; `words` are its help."""
 
-    async def work(client: Client) -> list[Params]:
-        return [*await client.resources(), *await client.templates()]
+    def command(
+        *,
+        url: UrlOption = OURS,
+        as_json: JsonOption = False,
+        wire: WireOption = False,
+        no_browser: NoBrowserOption = False,
+        callback_port: PortOption = 0,
+    ) -> None:
+        found = Remote(url, no_browser, callback_port, wire).run(ask)
+        lines = "\n".join(printable_line(line) for _, line in found)
+        typer.echo(in_json([entry for entry, _ in found]) if as_json else lines)
 
-    found = Remote(url, no_browser, callback_port, wire).run(work)
-    lines = [f"{one.get('uri') or one.get('uriTemplate')}\t{_told(one)}" for one in found]
-    _print_list(found, lines, as_json)
-
-
-def prompts(
-    *,
-    url: UrlOption = OURS,
-    as_json: JsonOption = False,
-    wire: WireOption = False,
-    no_browser: NoBrowserOption = False,
-    callback_port: PortOption = 0,
-) -> None:
-    """List the prompts."""
-
-    async def work(client: Client) -> list[Params]:
-        return await client.prompts()
-
-    found = Remote(url, no_browser, callback_port, wire).run(work)
-    _print_list(found, [f"{one.get('name')}\t{_told(one)}" for one in found], as_json)
+    command.__doc__ = words
+    return command
 
 
-def _print_list(entries: list[Params], lines: list[str], as_json: bool) -> None:  # noqa: FBT001 -- the flag as it was typed
-    shown = in_json(entries) if as_json else None
-    typer.echo(shown or "\n".join(map(printable_line, lines)))
+async def _tools(client: Client) -> Entries:
+    found = await client.tools()
+    for dropped in client.dropped:
+        typer.echo(f"left out: {printable(dropped.name)}: {printable(dropped.why)}", err=True)
+    return [(tool.definition, _usage(tool)) for tool in found]
+
+
+async def _resources(client: Client) -> Entries:
+    found = [*await client.resources(), *await client.templates()]
+    return [(one, f"{one.get('uri') or one.get('uriTemplate')}\t{_told(one)}") for one in found]
+
+
+async def _prompts(client: Client) -> Entries:
+    return [(one, f"{one.get('name')}\t{_told(one)}") for one in await client.prompts()]
 
 
 def _told(entry: Params) -> str:
@@ -194,3 +173,8 @@ def _usage(tool: Tool) -> str:
         pair = f"{name}={str(kind).upper()}"
         words.append(pair if name in needed else f"[{pair}]")
     return f"{' '.join(words)}\t{_told(tool.definition)}"
+
+
+tools = listing("List the tools, each with its arguments.", _tools)
+resources = listing("List the resources and the templates of more.", _resources)
+prompts = listing("List the prompts.", _prompts)
