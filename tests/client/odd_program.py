@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -61,4 +60,4 @@ for line in sys.stdin:
     on_message(json.loads(line))
 note("EOF")
 while ODDITY in {"stays", "deaf"}:
-    time.sleep(0.05)
+    signal.pause()

@@ -90,7 +90,6 @@ async def drip(stream: SocketStream) -> None:
     await stream.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
     while True:
         await stream.send(b" ")
-        await anyio.sleep(0.01)
 
 
 async def elsewhere(stream: SocketStream) -> None:
