@@ -2,7 +2,7 @@
 
 Loaded only when it is asked for, so that a server for others has none of it. It refuses to start
 unless host and issuer are names of this machine, watches through the trace, and prints its link
-once. Next: `catshop/inspector/desk.py`.
+once. Next: `catshop/inspector/web/desk.py`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from catshop.cli.hosts import HOSTS
 from catshop.cli.hosts import Server as Told
 from catshop.cli.playing import play
 from catshop.config import Config
-from catshop.inspector.desk import LINKS, Desk, Ports, Snippet
-from catshop.inspector.entry import Entry, check_place
-from catshop.inspector.explained import Explaining
-from catshop.inspector.frame import Place
+from catshop.inspector.beside import check_place
 from catshop.inspector.redact import Redactor
-from catshop.inspector.stepper import Ahead, Stepper
-from catshop.inspector.store import Raw
-from catshop.inspector.switches import Faulty
+from catshop.inspector.web.desk import LINKS, Desk, Ports, Snippet
+from catshop.inspector.web.entry import Entry
+from catshop.inspector.web.explained import Explaining
+from catshop.inspector.web.frame import Place
+from catshop.inspector.web.stepper import Ahead, Stepper
+from catshop.inspector.web.store import Raw
+from catshop.inspector.web.switches import Faulty
 from catshop.kernel import Secret, Trace
 from catshop.oauth import metadata
 from catshop.oauth.authorize import AUTHORIZE

@@ -1,7 +1,7 @@
 """What the playground of the inspector plays with: users, tools and calls, by our own client.
 
 Each call has a token of its own for the user that was chosen, good for minutes, and goes out over
-HTTP like anybody's. A refusal is an answer, too. Next: `catshop/inspector/playground.py`.
+HTTP like anybody's. A refusal is an answer, too. Next: `catshop/inspector/web/playground.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from catshop.app import House
 from catshop.client.connect import connect
 from catshop.client.errors import ClientError, ServerError
 from catshop.client.ports import Incoming, Next, Outgoing
-from catshop.inspector.playground import Play
+from catshop.inspector.web.playground import Play
 from catshop.kernel import Secret
 from catshop.oauth.scopes import parse
 

@@ -16,7 +16,7 @@ from catshop.cli.serve import CannotListen
 from catshop.client.errors import ClientError, ServerError, Unreachable
 from catshop.client.oauth.errors import SignInFailed, printable
 from catshop.config import ConfigError
-from catshop.inspector.entry import InspectorRefused
+from catshop.inspector.beside import InspectorRefused
 from catshop.inspector.recording import RecordingRefused
 from catshop.kernel import Unavailable
 from catshop.oauth.administration import Mistake

@@ -1,6 +1,6 @@
 """Why a field is there: each header, parameter and member that the protocols give a meaning.
 
-Data: the words and their sections stand in `pages/why.toml`. A name may mean another thing at
+Data: the words and their sections stand in `why.toml`. A name may mean another thing at
 another place, so a row may say where it is read. What is not in the table is shown without a
 reason. Pure. Next: `exchanges.py`.
 """
@@ -27,7 +27,7 @@ class Reason:
 @cache
 def reasons() -> dict[str, Reason]:
     """Every row, by its name or by `place name`."""
-    text = resources.files(__package__).joinpath("pages/why.toml").read_text("utf-8")
+    text = resources.files(__package__).joinpath("why.toml").read_text("utf-8")
     return {name.lower(): Reason(*row) for name, row in tomllib.loads(text).items()}
 
 

@@ -111,9 +111,10 @@ def loaded(folder: Path, *flags: str) -> set[str]:
 
 
 def test_a_server_without_lab_has_loaded_no_fault(tmp_path: Path) -> None:
-    """And none of the pages for developers; with `--lab` the same look finds what it looks for."""
+    """And no page for developers; with the flags the same look finds what it looks for."""
     modules = loaded(tmp_path)
     assert "catshop.app" in modules
     assert not {name for name in modules if name.startswith(("catshop.lab", "catshop.learn"))}
-    assert not {name for name in modules if name.startswith("catshop.inspector.pages")}
+    assert not {name for name in modules if name.startswith("catshop.inspector.web")}
     assert "catshop.lab.faults.redeem" in loaded(tmp_path, "--lab")
+    assert "catshop.inspector.web.pages" in loaded(tmp_path, "--inspect")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 
-from catshop.inspector.decoders import Said, challenge, events, jwt, pkce
+from catshop.inspector.web.decoders import Said, challenge, events, jwt, pkce
 
 
 def value(said: list[Said], name: str) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from catshop.inspector.explained import Explaining, explained
+from catshop.inspector.web.explained import Explaining, explained
 from catshop.oauth.authorize import location
 from catshop.oauth.errors import InvalidGrant, InvalidRequest, render
 from catshop.protocol.http1.door import render as refuse

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from catshop.cli.inspecting import Inspector
-from catshop.inspector.entry import InspectorRefused
+from catshop.inspector.beside import InspectorRefused
 from catshop.kernel import Trace
 from tests.support.inspected import Inspected, inspected
 from tests.support.shop import config_in

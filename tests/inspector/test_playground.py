@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx2
 
-from catshop.inspector.playground import Playable, arguments, playable
+from catshop.inspector.web.playground import Playable, arguments, playable
 from catshop.protocol.http1.forms import parse_form
 from tests.support.inspected import inspected
 from tests.support.terminal import Terminal

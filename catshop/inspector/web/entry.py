@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hmac
 from typing import Final
-from urllib.parse import urlsplit
 
 from catshop.kernel import Secret
 from catshop.protocol.http1.errors import HttpError
@@ -23,26 +22,6 @@ FORM: Final = 256 * 1024
 """Octets of a form of ours: the decoders take whole tokens and streams."""
 
 NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
-
-
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-"""The only hosts beside which there may be an inspector."""
-
-
-class InspectorRefused(Exception):
-    """The inspector does not start here; `code` and `arrived` say why."""
-
-    def __init__(self, code: str, arrived: str) -> None:
-        super().__init__(f"{code}: {arrived}")
-        self.code = code
-        self.arrived = arrived
-
-
-def check_place(host: str, issuer: str) -> None:
-    """Refuse to start unless host and issuer are names of this machine. RFC 6761 §6.3."""
-    for name in (host, urlsplit(issuer).hostname or ""):
-        if name not in LOOPBACK:
-            raise InspectorRefused("E-INSPECT-07", name)
 
 
 def guard(port: int) -> Guard:

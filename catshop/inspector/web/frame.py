@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from catshop.inspector import pages
-from catshop.inspector.entry import Entry
-from catshop.inspector.pages import Page
+from catshop.inspector.web import pages
+from catshop.inspector.web.entry import Entry
+from catshop.inspector.web.pages import Page
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.forms import Form, parse_form
 from catshop.protocol.http1.guard import Cors

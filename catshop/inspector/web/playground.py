@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from catshop.inspector.frame import Frame
-from catshop.inspector.pages import Page
 from catshop.inspector.redact import Redactor
+from catshop.inspector.web.frame import Frame
+from catshop.inspector.web.pages import Page
 from catshop.protocol.http1.forms import Form
 from catshop.protocol.http1.messages import Request
 from catshop.protocol.http1.routes import Route

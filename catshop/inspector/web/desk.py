@@ -12,20 +12,20 @@ from typing import Final
 
 from catshop.catalogue import catalogue
 from catshop.catalogue.page import found, page_of
-from catshop.inspector import pages
-from catshop.inspector.decoders import TOOLS, Said
-from catshop.inspector.entry import Entry, guard
-from catshop.inspector.exchanges import detail
-from catshop.inspector.frame import Frame, Place, asked, last
-from catshop.inspector.live import Bell, Live
-from catshop.inspector.overview import LANES, chosen, journey, rows
-from catshop.inspector.pages import Page
-from catshop.inspector.playground import Play, Playground
 from catshop.inspector.recorder import Memory, Recorder
 from catshop.inspector.redact import Redactor
-from catshop.inspector.stepper import Stepper
-from catshop.inspector.store import Read, Store
-from catshop.inspector.switches import LAB, Faulty, Switches
+from catshop.inspector.web import pages
+from catshop.inspector.web.decoders import TOOLS, Said
+from catshop.inspector.web.entry import Entry, guard
+from catshop.inspector.web.exchanges import detail
+from catshop.inspector.web.frame import Frame, Place, asked, last
+from catshop.inspector.web.live import Bell, Live
+from catshop.inspector.web.overview import LANES, chosen, journey, rows
+from catshop.inspector.web.pages import Page
+from catshop.inspector.web.playground import Play, Playground
+from catshop.inspector.web.stepper import Stepper
+from catshop.inspector.web.store import Read, Store
+from catshop.inspector.web.switches import LAB, Faulty, Switches
 from catshop.kernel import Trace
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.forms import Form

@@ -14,9 +14,9 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from catshop.inspector.exchanges import refused
 from catshop.inspector.recording import Ended, Exchange, Message, Recording, Sql
 from catshop.inspector.rungs import Lane, callee, caller, rungs
+from catshop.inspector.web.exchanges import refused
 
 WRITES: Final = re.compile(r"(INSERT)(?: OR \w+)? INTO (\w+)|(UPDATE) (\w+)|(DELETE) FROM (\w+)")
 

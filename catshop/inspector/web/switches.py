@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
-from catshop.inspector.frame import Frame
-from catshop.inspector.pages import Page
+from catshop.inspector.web.frame import Frame
+from catshop.inspector.web.pages import Page
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.forms import Form
 from catshop.protocol.http1.guard import Cors

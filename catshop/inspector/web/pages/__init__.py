@@ -3,7 +3,7 @@
 A page is a name and a model. The same model is the page's JSON, so the two can never tell different
 things. Everything is escaped: names of products, of clients and of users are whatever somebody
 chose. The browser may load nothing that is not ours, and keeps nothing.
-Next: `catshop/inspector/desk.py`. Content Security Policy Level 3 §6.
+Next: `catshop/inspector/web/desk.py`. Content Security Policy Level 3 §6.
 """
 
 from __future__ import annotations

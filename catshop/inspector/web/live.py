@@ -12,12 +12,12 @@ from typing import Final
 
 import anyio
 
-from catshop.inspector import pages
-from catshop.inspector.entry import Entry
-from catshop.inspector.frame import asked
-from catshop.inspector.overview import chosen, rows
 from catshop.inspector.recorder import Memory
 from catshop.inspector.recording import Ended, Line
+from catshop.inspector.web import pages
+from catshop.inspector.web.entry import Entry
+from catshop.inspector.web.frame import asked
+from catshop.inspector.web.overview import chosen, rows
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.messages import STREAMED, Leave, Request, Sink, Streamed
 from catshop.protocol.http1.sse import MEDIA_TYPE, comment, event

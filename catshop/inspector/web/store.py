@@ -13,11 +13,11 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from catshop.inspector.live import Bell
-from catshop.inspector.overview import changed
 from catshop.inspector.recorder import Memory
 from catshop.inspector.recording import Ended
 from catshop.inspector.redact import Redactor
+from catshop.inspector.web.live import Bell
+from catshop.inspector.web.overview import changed
 
 HIDDEN: Final = re.compile(
     r"hash|sealed|password|secret|payload|fingerprint|successor|token|^(user_)?code$|^state$"

@@ -14,9 +14,9 @@ from typing import Final
 
 import anyio
 
-from catshop.inspector.frame import Frame
-from catshop.inspector.pages import Page
 from catshop.inspector.redact import Redactor
+from catshop.inspector.web.frame import Frame
+from catshop.inspector.web.pages import Page
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.forms import Form
 from catshop.protocol.http1.guard import Cors
