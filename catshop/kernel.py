@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from traceback import walk_tb
 from types import CodeType
 from typing import Final
 
@@ -166,6 +167,25 @@ def line_of(code: CodeType, line: int | None = None) -> str:
     return f"{named.as_posix()}:{line or code.co_firstlineno}"
 
 
+def decided_by(what: Callable[..., object] | Exception | None) -> str:
+    """Where a function of ours begins, or where an error was raised in ours; empty for neither."""
+    if isinstance(what, Exception):
+        return raised_at(what)
+    function = what.func if isinstance(what, partial) else what
+    code = getattr(function, "__code__", None)
+    return line_of(code) if code else ""
+
+
+def raised_at(error: Exception) -> str:
+    """The innermost line of ours that an error came by; empty for one that was never raised."""
+    lines = [
+        line_of(frame.f_code, line)
+        for frame, line in walk_tb(error.__traceback__)
+        if Path(frame.f_code.co_filename).is_relative_to(PACKAGE)
+    ]
+    return lines[-1] if lines else ""
+
+
 Observer = Callable[[Event], None]
 
 current_exchange: Final[ContextVar[str]] = ContextVar("current_exchange", default="")
@@ -213,16 +233,18 @@ class Trace:
         verdict: Verdict,
         /,
         *,
-        by: Callable[..., object] | None = None,
+        by: Callable[..., object] | Exception | None = None,
         **fields: object,
     ) -> None:
-        """Tell the observers how a named check ended, and where: in `by`, or else in the caller."""
+        """Tell the observers how a named check ended, and where.
+
+        That is the function `by`; or the line that raised, when `by` is what was raised; or else
+        the line of the caller.
+        """
         if not self._observers:
             return
-        decided = by.func if isinstance(by, partial) else by
-        code = getattr(decided, "__code__", None)
         caller = sys._getframe(1)
-        source = line_of(code) if code else line_of(caller.f_code, caller.f_lineno)
+        source = decided_by(by) or line_of(caller.f_code, caller.f_lineno)
         event = Event(
             Kind.CHECK, name, current_exchange.get(), verdict, fields, time.monotonic(), source
         )

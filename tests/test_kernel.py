@@ -7,7 +7,20 @@ from datetime import UTC, datetime
 
 import pytest
 
-from catshop.kernel import Change, Changes, ListChanged, Listing, Principal, ResourceUpdated
+from catshop.kernel import (
+    Change,
+    Changes,
+    Event,
+    ListChanged,
+    Listing,
+    Principal,
+    ResourceUpdated,
+    Secret,
+    Trace,
+    Verdict,
+)
+from catshop.oauth.errors import InvalidGrant
+from catshop.oauth.pkce import prove
 
 ALICE = Principal(
     issuer="https://shop.test",
@@ -71,3 +84,21 @@ def test_a_listener_may_stop_while_it_is_told() -> None:
         "cat://1",
         "cat://2",
     ]
+
+
+def test_a_check_tells_the_line_that_raised_and_not_who_caught() -> None:
+    """Of a function where it begins; without either, the line of the caller."""
+    told: list[Event] = []
+    trace = Trace()
+    trace.observe(told.append)
+    try:
+        prove(Secret("n" * 43), "another")
+    except InvalidGrant as error:
+        trace.check("pkce.s256", Verdict.NO, by=error)
+    trace.check("pkce.s256", Verdict.OK, by=prove)
+    trace.check("pkce.s256", Verdict.NO, by=ValueError("never raised"))
+    first = prove.__code__.co_firstlineno
+    raised = next(iter(told)).source.partition(":")
+    assert (raised[0], int(raised[2]) > first) == ("oauth/pkce.py", True)
+    assert told[1].source == f"oauth/pkce.py:{first}"
+    assert told[2].source.startswith("test_kernel.py:")

@@ -53,9 +53,9 @@ def report(findings: Findings, trace: Trace) -> None:
     for name in findings.passed:
         trace.check(name, Verdict.OK, by=decided[name])
     if findings.error is not None:
-        error, by = findings.error, decided.get(findings.failed, report)
+        error = findings.error
         told = {"expected": explain(error.reference).expected, "arrived": plain(error.arrived)}
-        trace.check(findings.failed, Verdict.NO, by=by, code=error.reference, **told)
+        trace.check(findings.failed, Verdict.NO, by=error, code=error.reference, **told)
 
 
 def settle(findings: Findings, trace: Trace) -> None:

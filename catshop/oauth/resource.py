@@ -106,9 +106,13 @@ class ResourceServer:
             return await self._authenticated(request)
 
     async def _authenticated(self, request: Request) -> Principal:
-        shown = self._credentials(request)
         try:
-            principal = await self._vouched(shown.token)
+            shown = self._credentials(request)
+        except HttpError as refusal:
+            self._say_no(refusal, refusal.code, refusal.arrived)
+            raise
+        try:
+            principal = await self._bearer(shown.token)
             if principal.jkt is not None or shown.scheme is Scheme.DPOP:
                 await self._confirm(request, shown, principal)
         except OAuthError as refusal:
@@ -128,6 +132,17 @@ class ResourceServer:
             self._trace.check("dpop.jkt", Verdict.NO)
             raise InvalidToken("E-DPOP-12", arrived="a proof with another key")
         self._trace.check("dpop.jkt", Verdict.OK)
+
+    async def _bearer(self, token: Secret) -> Principal:
+        """Whoever the token was issued for; a refusal is told with the line that decided it."""
+        try:
+            return await self._vouched(token)
+        except OAuthError as refusal:
+            self._say_no(refusal, refusal.reference, plain(refusal.arrived))
+            raise
+
+    def _say_no(self, refusal: Exception, code: str, arrived: str) -> None:
+        self._trace.check("bearer.valid", Verdict.NO, by=refusal, code=code, arrived=arrived)
 
     async def _vouched(self, token: Secret) -> Principal:
         """Whoever the token was issued for, by what is remembered, by storage, or by others."""
@@ -205,14 +220,14 @@ class ResourceServer:
     def _judge(self, found: Presented | None, now: datetime) -> Principal:
         """The principal of a token that is known, fresh, somebody's and ours. RFC 8707 §2."""
         if found is None:
-            raise self._invalid("E-CHAL-04", "an unknown or revoked token")
+            raise InvalidToken("E-CHAL-04", arrived="an unknown or revoked token")
         if now >= found.token.expires_at:
             late = round((now - found.token.expires_at).total_seconds())
-            raise self._invalid("E-CHAL-04", f"a token that expired {late} s ago")
+            raise InvalidToken("E-CHAL-04", arrived=f"a token that expired {late} s ago")
         if found.user is not None and not found.user.active:
-            raise self._invalid("E-CHAL-04", "a token of a closed account")
+            raise InvalidToken("E-CHAL-04", arrived="a token of a closed account")
         if not audience.same(found.family.resource, self._settings.resource):
-            raise self._invalid("E-AUD-03", found.family.resource)
+            raise InvalidToken("E-AUD-03", arrived=found.family.resource)
         if self._trace.observed:
             self._trace.check("bearer.valid", Verdict.OK, token_id=found.token.id)
         return Principal(
@@ -226,10 +241,6 @@ class ResourceServer:
             expires_at=found.token.expires_at,
             jkt=found.token.jkt,
         )
-
-    def _invalid(self, code: str, arrived: str) -> InvalidToken:
-        self._trace.check("bearer.valid", Verdict.NO, arrived=arrived)
-        return InvalidToken(code, arrived=arrived)
 
     def _challenged(self, refusal: OAuthError, scheme: Scheme) -> HttpError:
         """The refusal of a token, in the scheme in which it was shown. RFC 9449 §7.1, §7.2."""

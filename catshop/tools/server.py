@@ -115,7 +115,8 @@ class Counter:
         except AnswerNeeded as needed:
             return needed.result
         except ToolFault as fault:
-            trace.check(f"tool.{spec.name}", Verdict.NO, code=fault.code, said=fault.text)
+            told = {"code": fault.code, "said": fault.text}
+            trace.check(f"tool.{spec.name}", Verdict.NO, by=fault, **told)
             return failed(fault)
         if trace.observed:
             trace.check(f"tool.{spec.name}", Verdict.OK)

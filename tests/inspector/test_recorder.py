@@ -88,7 +88,7 @@ async def test_a_refused_verifier_is_seen_with_the_check_its_line_and_its_code(
     assert (failed.name, failed.verdict, failed.told["code"]) == ("pkce.s256", "NO", "E-PKCE-06")
     file, _, line = failed.source.partition(":")
     source = (Path(__file__).parents[2] / "catshop" / file).read_text("utf-8").splitlines()
-    assert source[int(line) - 1].startswith("def ")
+    assert source[int(line) - 1].strip() == 'raise InvalidGrant("E-PKCE-06")'
     assert any("oauth_codes" in each.sql and each.rows == 1 for each in refused.every(Sql))
 
 

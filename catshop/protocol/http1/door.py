@@ -96,7 +96,8 @@ class Sent:
 def note_refusal(trace: Trace, error: HttpError, answer: Answer, octets: bytes) -> None:
     """Show how what is no request was refused, with the octets of the answer."""
     if trace.observed:
-        trace.check("request.sound", Verdict.NO, code=error.code, arrived=error.arrived)
+        told = {"code": error.code, "arrived": error.arrived}
+        trace.check("request.sound", Verdict.NO, by=error, **told)
         _note_answer(trace, answer.status, Sent(answer, octets))
 
 
