@@ -199,9 +199,10 @@ class Recorder:
     def _inside(self, event: Event, n: int, at: float) -> Line:
         told, name = event.fields, self._redactor.text(event.name)
         if event.kind is Kind.SQL:
-            rows = told.get("rows")
+            rows, ms = told.get("rows"), told.get("ms")
             sql = self._redactor.text(str(told.get("sql", "")))
-            return Sql(at=at, n=n, sql=sql, rows=rows if isinstance(rows, int) else 0)
+            rows = rows if isinstance(rows, int) else 0
+            return Sql(at=at, n=n, sql=sql, rows=rows, ms=ms if isinstance(ms, float) else 0.0)
         shown = {
             key: self._redactor.value(key, value) for key, value in told.items() if value != ""
         }

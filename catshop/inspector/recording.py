@@ -143,6 +143,8 @@ class Sql(Line):
     """The statement."""
     rows: int = 0
     """Rows that it gave or changed."""
+    ms: float = 0.0
+    """Milliseconds that it took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +192,9 @@ KINDS: Final[dict[str, type[Line]]] = {
 }
 """Every kind of line by the value of its member `is`."""
 
+FAULT: Final = "fault"
+"""The state that says, in an exchange, that a check is broken on purpose, and which."""
+
 NAMES: Final = {kind: name for name, kind in KINDS.items()}
 
 L = TypeVar("L", bound=Line)
@@ -225,6 +230,12 @@ class Exchange:
     def status(self) -> int:
         """Of the answer, 0 without one."""
         return self.answer.status
+
+    @property
+    def fault(self) -> str:
+        """The fault of a laboratory that was on while it was served; empty without one."""
+        named = (state for state in self.every(State) if state.name == FAULT)
+        return next((state.told.get("name", "") for state in named), "")
 
     def body(self, way: str) -> Body:
         """The body that came in (`>`) or went out (`<`); an empty one where there was none."""

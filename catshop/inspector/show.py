@@ -1,7 +1,8 @@
 """An exchange as a person reads it: `>` came in, `<` went out, `·` happened inside.
 
 One heading tells who asked whom for what and how it ended, with the code of a refusal; below it
-stands everything in the order of its happening. Two secrets that are the same have the same mark.
+stands everything in the order of its happening, on the right the section that gives a field its
+meaning and the line of ours that decided a check. Two secrets that are the same have the same mark.
 Pure, but for remembering exchanges that have not ended; all text loses whatever a terminal would
 obey. Next: `printer.py`, which shows a server at work, and `ladder.py`, the same as a picture.
 """
@@ -13,6 +14,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from catshop.catalogue import catalogue
+from catshop.inspector.annotations import reason
 from catshop.inspector.recording import (
     Answer,
     Body,
@@ -23,6 +26,7 @@ from catshop.inspector.recording import (
     Joined,
     Line,
     Message,
+    Pairs,
     Request,
     Sql,
     State,
@@ -38,6 +42,8 @@ STATEMENT: Final = 60
 
 COLUMN: Final = 71
 """Where the right-hand column begins."""
+
+FORM: Final = "application/x-www-form-urlencoded"
 
 REMEMBERED: Final = 1024
 """Exchanges that have not ended and are remembered; then the oldest is forgotten."""
@@ -64,7 +70,9 @@ def heading(exchange: Exchange) -> str:
     if ended is None:
         return text
     status = str(ended.status or "the client has gone")
-    return " ".join([f"{text:<{COLUMN}}", f"{status:<4}{ended.ms:>7.1f} ms", *codes(exchange)])
+    broken = [f"fault: {_safe(exchange.fault)}"] if exchange.fault else []
+    told = f"{status:<4}{ended.ms:>7.1f} ms"
+    return " ".join([f"{text:<{COLUMN}}", told, *codes(exchange), *broken])
 
 
 def codes(exchange: Exchange) -> list[str]:
@@ -79,12 +87,12 @@ def rows(line: Line, exchange: Exchange) -> Iterator[str]:
     """One line of a recording as rows of the screen; the heading has told of the request line."""
     match line:
         case Request(fields=fields):
-            yield from (f"  > {_safe(name)}: {_safe(value)}" for name, value in fields)
-        case Body(way=way):
-            yield f"  {way} {_safe(line.text or line.note)}"
-        case Answer(status=status, reason=reason, fields=fields):
-            yield f"  < {status} {_safe(reason)}".rstrip()
-            yield from (f"  < {_safe(name)}: {_safe(value)}" for name, value in fields)
+            yield from _fields(">", "header", fields)
+        case Body():
+            yield from _body(line, exchange)
+        case Answer(status=status, reason=words, fields=fields):
+            yield f"  < {status} {_safe(words)}".rstrip()
+            yield from _fields("<", "answer header", fields)
         case Frame(text=text):
             since = (line.at - exchange.request.at) * 1000
             said = text.replace("data: ", "").replace("\n", "  ") or line.note
@@ -93,11 +101,32 @@ def rows(line: Line, exchange: Exchange) -> Iterator[str]:
             yield from _inside(line)
 
 
+def _fields(way: str, place: str, fields: Pairs) -> Iterator[str]:
+    """Field lines, each with the section that gives it its meaning."""
+    for name, value in fields:
+        yield _two(f"  {way} {_safe(name)}: {_safe(value)}", reason(place, name).section)
+
+
+def _body(body: Body, exchange: Exchange) -> Iterator[str]:
+    """A form a parameter a line; of a refusal, the section that it comes from."""
+    if body.type.startswith(FORM) and body.text:
+        for pair in body.text.split("&"):
+            name = pair.partition("=")[0]
+            yield _two(f"  {body.way} {_safe(pair)}", reason("form", name).section)
+        return
+    refused = codes(exchange) if body.way == "<" else []
+    words = catalogue().get(refused[0]) if refused else None
+    told = f"  {body.way} {_safe(body.text or body.note)}"
+    yield _two(told, words.section.replace(" section ", " §") if words else "")
+
+
 def _inside(line: Line) -> Iterator[str]:
     match line:
-        case Sql(sql=sql, rows=count):
+        case Sql(sql=sql, rows=count, ms=ms):
             shown = sql if len(sql) <= STATEMENT else f"{sql[: STATEMENT - 3]}..."
-            yield _two(f"  · sql    {_safe(shown)}", f"{count} {'row' if count == 1 else 'rows'}")
+            took = f"  {ms:.1f} ms" if ms else ""
+            counted = f"{count} {'row' if count == 1 else 'rows'}"
+            yield _two(f"  · sql    {_safe(shown)}", f"{counted}{took}")
         case Check(name=name, verdict=verdict, told=told):
             yield _two(f"  · check  {_safe(name):<23} {verdict:<3} {_told(told)}", line.source)
         case Message(method=method, told=told):

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -31,8 +31,18 @@ from catshop.storage.database import Row, Value
 from catshop.storage.faults import StartRefused, unavailable
 
 T = TypeVar("T")
-Log = list[tuple[str, int]]
-"""Statements that ran, with the rows that each returned or changed; never the values."""
+
+
+class Ran(NamedTuple):
+    """A statement that ran, with the rows that it gave or changed; never its values."""
+
+    sql: str
+    rows: int
+    ms: float
+
+
+Log = list[Ran]
+"""The statements of one transaction, in order."""
 
 APPLICATION_ID: Final = 0x43617453
 """`CatS`: what `PRAGMA application_id` of our files says, so that no other is taken for one."""
@@ -137,12 +147,13 @@ class SqliteDatabase:
             await anyio.to_thread.run_sync(self._release, limiter=self._thread)
 
     def _read(self, sql: str, values: tuple[Value, ...], most: int | None = None) -> list[Row]:
+        began = time.perf_counter()
         try:
             rows = _rows(self._reader().execute(sql, values), most)
         except sqlite3.Error as error:
             raise self._fault(error, self._drop_reader) from error
         if self._trace.observed:
-            self._tell([(sql, len(rows))])
+            self._tell([Ran(sql, len(rows), _since(began))])
         return rows
 
     def _reader(self) -> sqlite3.Connection:
@@ -238,8 +249,9 @@ class SqliteDatabase:
 
     def _tell(self, log: Log) -> None:
         if self._trace.observed:
-            for sql, rows in log:
-                self._trace.note(Kind.SQL, "statement", sql=" ".join(sql.split()), rows=rows)
+            for sql, rows, ms in log:
+                told = " ".join(sql.split())
+                self._trace.note(Kind.SQL, "statement", sql=told, rows=rows, ms=ms)
 
 
 class Transaction:
@@ -255,30 +267,35 @@ class Transaction:
 
     def all(self, sql: str, *values: Value) -> list[Row]:
         """Every row."""
+        began = time.perf_counter()
         rows = _rows(self._execute(sql, values))
-        self._log.append((sql, len(rows)))
+        self._log.append(Ran(sql, len(rows), _since(began)))
         return rows
 
     def run(self, sql: str, *values: Value) -> int:
         """How many rows were changed."""
+        began = time.perf_counter()
         changed = max(0, self._execute(sql, values).rowcount)
-        self._log.append((sql, changed))
+        self._log.append(Ran(sql, changed, _since(began)))
         return changed
 
     def run_whole(self, work: Callable[[Transaction], T]) -> T:
         """Begin with the write lock, work, commit; on any exception leave nothing behind."""
+        began = time.perf_counter()
         self._connection.execute("BEGIN IMMEDIATE")
-        self._log.append(("BEGIN IMMEDIATE", 0))
+        self._log.append(Ran("BEGIN IMMEDIATE", 0, _since(began)))
         try:
             result = work(self)
+            began = time.perf_counter()
             self._execute("COMMIT", ())
         except BaseException:
+            began = time.perf_counter()
             with suppress(sqlite3.Error):
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-            self._log.append(("ROLLBACK", 0))
+            self._log.append(Ran("ROLLBACK", 0, _since(began)))
             raise
-        self._log.append(("COMMIT", 0))
+        self._log.append(Ran("COMMIT", 0, _since(began)))
         return result
 
     def _execute(self, sql: str, values: tuple[Value, ...]) -> sqlite3.Cursor:
@@ -287,6 +304,11 @@ class Transaction:
                 "E-DB-03", "the transaction is over, and no statement runs outside it"
             )
         return self._connection.execute(sql, values)
+
+
+def _since(began: float) -> float:
+    """Milliseconds."""
+    return round((time.perf_counter() - began) * 1000, 3)
 
 
 def _rows(cursor: sqlite3.Cursor, most: int | None = None) -> list[Row]:

@@ -40,7 +40,7 @@ def test_a_conversation_reads_like_one() -> None:
     text = shown(
         request(fields=Fields((("content-type", kind), ("cookie", f"sid={PLANTED}")))),
         Event(Kind.HTTP, "body", "x", fields={"content_type": kind, "body": form}),
-        Event(Kind.SQL, "statement", "x", fields={"sql": "SELECT 1", "rows": 1}),
+        Event(Kind.SQL, "statement", "x", fields={"sql": "SELECT 1", "rows": 1, "ms": 0.24}),
         Event(Kind.CHECK, "code.unexpired", "x", Verdict.OK, {"left": 271}, 1.0, "oauth/a.py:71"),
         Event(
             Kind.CHECK,
@@ -65,16 +65,25 @@ def test_a_conversation_reads_like_one() -> None:
 
     assert text.splitlines() == [
         two("#1 browser▸auth  POST /token", "400     3.1 ms E-PKCE-06"),
-        "  > content-type: application/x-www-form-urlencoded",
-        f"  > cookie: sid={mark}",
-        f"  > code={mark}&code_verifier={mark}&client_id=cl_1",
-        two("  · sql    SELECT 1", "1 row"),
+        two("  > content-type: application/x-www-form-urlencoded", "RFC 9110 §8.3"),
+        two(f"  > cookie: sid={mark}", "RFC 6265 §4.2"),
+        two(f"  > code={mark}", "RFC 6749 §4.1.3"),
+        two(f"  > code_verifier={mark}", "RFC 7636 §4.5"),
+        two("  > client_id=cl_1", "RFC 6749 §2.2"),
+        two("  · sql    SELECT 1", "1 row  0.2 ms"),
         two("  · check  code.unexpired          ok  left=271", "oauth/a.py:71"),
         two(f"  · check  pkce.s256{'':15}NO  code=E-PKCE-06  arrived={mark}", "oauth/a.py:88"),
         "  < 400",
-        "  < content-type: application/json",
-        '  < {"error": "invalid_grant"}',
+        two("  < content-type: application/json", "RFC 9110 §8.3"),
+        two('  < {"error": "invalid_grant"}', "RFC 7636 §4.6"),
     ]  # fmt: skip
+
+
+def test_a_fault_that_is_on_is_named_at_the_head_of_its_exchange() -> None:
+    text = shown(request(), Event(Kind.STATE, "fault", "x", fields={"name": "pkce-skipped"}))
+    assert text == ""
+    told = Event(Kind.STATE, "fault", "x", fields={"name": "pkce-skipped"})
+    assert shown(request(), told, answer()).splitlines()[0].endswith("fault: pkce-skipped")
 
 
 def test_an_exchange_is_shown_when_it_ends_so_that_two_never_mix() -> None:
