@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-"""The only hosts beside which there may be an inspector."""
+"""Names and addresses that never leave this machine. RFC 6761 §6.3."""
 
 
 class InspectorRefused(Exception):

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from catshop.inspector.recording import Exchange
 from catshop.inspector.redact import MARK
-from catshop.inspector.rungs import Lane, callee, caller, document, named, rungs
+from catshop.inspector.rungs import Lane, callee, caller, document, named, title
 
 KEPT: Final = re.compile(r"accept|authorization|content-type|mcp-.*", re.IGNORECASE)
 """Fields that are sent again; curl writes the others by itself."""
@@ -183,8 +183,7 @@ class _Script:
 
     def step(self, exchange: Exchange) -> Iterator[str]:
         """What the request was, and how curl sends it."""
-        asked = next(rungs([exchange]))
-        yield f"step {quoted([f'{asked.n}. {asked.start} to {asked.end}: {asked.said}'])}"
+        yield f"step {quoted([title(exchange)])}"
         path = urlsplit(exchange.request.target).path
         options = (
             *self._method(exchange),

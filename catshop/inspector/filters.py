@@ -48,6 +48,7 @@ OF_EXCHANGES: Final[Mapping[str, Values]] = {
     "code": codes,
     "rpc": lambda each: [message.method for message in each.every(Message)],
     "sql": lambda each: [statement.sql for statement in each.every(Sql)],
+    "fault": lambda each: [each.fault] if each.fault else [],
     "lane": lanes,
 }
 """What can be asked about an exchange."""

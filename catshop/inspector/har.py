@@ -46,7 +46,7 @@ def _entry(started: Started, exchange: Exchange) -> dict[str, Any]:
         "response": _response(exchange),
         "cache": {},
         "timings": {"send": 0, "wait": took, "receive": 0},
-        "comment": f"#{exchange.n}",
+        "comment": f"#{exchange.n}{f', fault: {exchange.fault}' if exchange.fault else ''}",
         "_events": [{"at": each.at, "text": each.text} for each in exchange.every(Frame)],
     }
 

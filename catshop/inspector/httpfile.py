@@ -30,7 +30,7 @@ from catshop.inspector.curl import (
     wanted_of,
 )
 from catshop.inspector.recording import Exchange
-from catshop.inspector.rungs import Lane, callee, caller, rungs
+from catshop.inspector.rungs import Lane, callee, caller, title
 
 PLAIN: Final = re.compile(r"""[\w./:=,;+*&%?@"'()\[\] -]*""", re.ASCII)
 """Text that means itself inside a line."""
@@ -94,9 +94,7 @@ class _File:
 
     def request(self, exchange: Exchange) -> Iterator[str]:
         """The request, and what its answer must be."""
-        asked = next(rungs([exchange]))
-        said = re.sub(r"[^\w./: -]", "?", asked.said)
-        yield f"### {asked.n}. {asked.start} to {asked.end}: {said}"
+        yield "### " + re.sub(r"[^\w.,/: -]", "?", title(exchange))
         yield "# @no-redirect"
         if caller(exchange) is not Lane.BROWSER:
             yield "# @no-cookie-jar"

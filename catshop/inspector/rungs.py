@@ -95,11 +95,19 @@ def rungs(exchanges: Iterable[Exchange]) -> Iterator[Rung]:
     for exchange in exchanges:
         start, end = caller(exchange), callee(exchange)
         yield Rung(exchange.n, start, end, Tone.ASKED, _asked(exchange))
+        if exchange.fault:
+            yield Rung(exchange.n, end, end, Tone.REFUSED, f"fault: {exchange.fault}")
         for tone, said in _found(exchange):
             yield Rung(exchange.n, end, end, tone, said)
         if statements := exchange.every(Sql):
             yield Rung(exchange.n, end, Lane.DATABASE, Tone.INSIDE, _stored(statements))
         yield _answer(exchange, end, start)
+
+
+def title(exchange: Exchange) -> str:
+    """One line that says which exchange this is, and whether it was served as it should be."""
+    broken = f", fault: {exchange.fault}" if exchange.fault else ""
+    return f"{exchange.n}. {caller(exchange)} to {callee(exchange)}: {_asked(exchange)}{broken}"
 
 
 def _asked(exchange: Exchange) -> str:

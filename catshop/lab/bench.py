@@ -56,6 +56,11 @@ class Bench:
         log.warning("fault: %s%s", name, f". {fault.breaks}" if fault else "")
         self._trace.note(Kind.STATE, "fault", name=name)
 
+    def remind(self) -> None:
+        """Say within an exchange that it is served with this fault on."""
+        if self.fault is not None:
+            self._trace.note(Kind.STATE, "fault", name=self.fault.name)
+
 
 @contextmanager
 def bench(trace: Trace) -> Iterator[Bench]:
@@ -84,6 +89,7 @@ class Obeying:
             return await self._handler(request)
         fields = ((FIELD, fault.name),)
         request.notes["fault"] = fault.name
+        self._bench.remind()
         outcome = await admitted(
             self._handler, replace(request, channel=_Marked(request.channel, fields))
         )

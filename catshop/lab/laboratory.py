@@ -9,20 +9,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from catshop.app import House
 from catshop.config import Config
+from catshop.inspector.beside import LOOPBACK
 from catshop.kernel import Trace
 from catshop.lab.bench import Bench, Obeying, bench
 from catshop.lab.faults import FAULTS
 from catshop.lab.switch import Position, Switch
 from catshop.protocol.http1.messages import Handler
 from catshop.storage.faults import StartRefused
-
-HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-"""Names and addresses that never leave this machine. RFC 6761 §6.3."""
 
 
 class Paper(Protocol):
@@ -104,5 +102,5 @@ class _Headed:
 def refuse_strangers(config: Config) -> None:
     """StartRefused unless the server and its issuer are on this machine."""
     for where in (config.host, urlsplit(config.issuer).hostname or ""):
-        if where not in HERE:
+        if where not in LOOPBACK:
             raise StartRefused("E-LAB-01", where)

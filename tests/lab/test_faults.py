@@ -5,17 +5,30 @@ So a green probe means something: each has been seen to fail for the one reason 
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from catshop.catalogue import catalogue
+from catshop.inspector.curl import curl
+from catshop.inspector.har import har
+from catshop.inspector.httpfile import httpfile
+from catshop.inspector.mermaid import mermaid
+from catshop.inspector.recording import Started
+from catshop.inspector.rungs import rungs
+from catshop.inspector.show import heading
+from catshop.inspector.web.overview import rows
 from catshop.lab.bench import bench
 from catshop.lab.faults import FAULTS
 from catshop.lab.swaps import found
+from catshop.lab.switch import Position, Switch
 from tests.lab.probes import authorize, bearer, floor, messages, proofs, redeem, shop, streams
 from tests.lab.world import PROBES, Seen, world
+from tests.support.laboratory import laboratory
+from tests.support.visit import recorder
 
 PARTS = (authorize, redeem, bearer, proofs, floor, messages, streams, shop)
 
@@ -72,3 +85,27 @@ def test_what_a_fault_swaps_is_put_back_as_it_was(name: str) -> None:
     for put_back in reversed(undo):
         put_back()
     assert [vars(owner)[attribute] for owner, attribute in places] == before
+
+
+async def test_every_exchange_of_a_recording_names_the_fault_it_was_served_with(
+    tmp_path: Path,
+) -> None:
+    """Whoever reads it later must not take a broken answer for a rule."""
+    async with laboratory(tmp_path) as opened, httpx2.AsyncClient() as http:
+        made, memory = recorder()
+        stop = opened.house.trace.observe(made)
+        switch = Switch.beside(opened.house.config.database)
+        await http.get(f"{opened.url}/healthz")
+        switch.set(Position(opened.url, "pkce-skipped"))
+        await http.get(f"{opened.url}/healthz")
+        stop()
+    sound, broken = memory.recording().exchanges.values()
+    assert (sound.fault, broken.fault) == ("", "pkce-skipped")
+    assert [rung.said for rung in rungs([broken])][1] == "fault: pkce-skipped"
+    [row] = rows([broken])
+    assert row.fault == "pkce-skipped"
+    assert "fault: pkce-skipped" in heading(broken)
+    [entry] = json.loads("".join(har(Started(), [broken])))["log"]["entries"]
+    assert entry["comment"].endswith("fault: pkce-skipped")
+    for lines in (curl([broken]), httpfile([broken]), mermaid(rungs([broken]))):
+        assert "pkce-skipped" in "\n".join(lines)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -53,6 +54,8 @@ class Row:
     tone: Tone
     note: str = ""
     at: float = 0.0
+    fault: str = ""
+    """What was broken on purpose while it happened."""
 
 
 def rows(exchanges: Iterable[Exchange]) -> Iterator[Row]:
@@ -62,11 +65,11 @@ def rows(exchanges: Iterable[Exchange]) -> Iterator[Row]:
         said, refusal = next(iter(rungs([exchange]))).said, refused(exchange)
         status = str(exchange.status or "...")
         note = f"{refusal.words.code} {refusal.words.title}" if refusal and refusal.words else ""
-        number, at = (exchange.n, exchange.flow), exchange.request.at
-        yield Row(*number, start, end, said, status, _tone(exchange), note, at)
+        row = partial(Row, exchange.n, exchange.flow, at=exchange.request.at, fault=exchange.fault)
+        yield row(start, end, said, status, _tone(exchange), note)
         for wrote, count in written(exchange).items():
             counted = f"{count} row{'s' * (count != 1)}"
-            yield Row(*number, end, Lane.DATABASE, wrote, counted, Tone.STORED, "", at)
+            yield row(end, Lane.DATABASE, wrote, counted, Tone.STORED)
 
 
 def _tone(exchange: Exchange) -> Tone:
@@ -108,8 +111,10 @@ def _fits(row: Row, word: str) -> bool:
             return value in {row.start.value, row.end.value}
         case "flow":
             return value == str(row.flow)
+        case "fault":
+            return value in row.fault
         case _:
-            return word in f"{row.said} {row.ended} {row.note}".lower()
+            return word in f"{row.said} {row.ended} {row.note} {row.fault}".lower()
 
 
 class Done(StrEnum):

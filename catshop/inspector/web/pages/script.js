@@ -23,6 +23,8 @@ function arrange(row) {
   link.querySelector(".value").textContent = row.ended;
   if (row.note) link.querySelector(".note").textContent = row.note;
   else link.querySelector(".note").remove();
+  if (row.fault) link.querySelector(".broken").textContent = `fault: ${row.fault}`;
+  else link.querySelector(".broken").remove();
   return item;
 }
 
