@@ -13,6 +13,7 @@ from typing import Final
 from catshop.catalogue import catalogue
 from catshop.catalogue.page import found, page_of
 from catshop.inspector.recorder import Memory, Recorder
+from catshop.inspector.recording import Check
 from catshop.inspector.redact import Redactor
 from catshop.inspector.web import pages
 from catshop.inspector.web.decoders import TOOLS, Said
@@ -23,6 +24,7 @@ from catshop.inspector.web.live import Bell, Live
 from catshop.inspector.web.overview import LANES, chosen, journey, rows
 from catshop.inspector.web.pages import Page
 from catshop.inspector.web.playground import Play, Playground
+from catshop.inspector.web.source import code_at
 from catshop.inspector.web.stepper import Stepper
 from catshop.inspector.web.store import Read, Store
 from catshop.inspector.web.switches import LAB, Faulty, Switches
@@ -142,9 +144,11 @@ class Desk:
         exchange = recording.exchanges.get(number)
         flow = recording.flow(exchange.flow) if exchange else []
         base = self._frame.place.base
+        checks = exchange.every(Check) if exchange else []
         model = {
             "rows": chosen(rows(recording.exchanges.values()), query)[-SHOWN:],
             "detail": detail(exchange, flow, base) if exchange else None,
+            "code": {each.source: code_at(each.source) for each in checks},
             "journey": journey(recording),
             "lanes": LANES,
             "query": query,

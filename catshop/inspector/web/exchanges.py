@@ -19,6 +19,7 @@ from catshop.inspector.annotations import reason
 from catshop.inspector.recording import Body, Check, Ended, Exchange, Frame, Sql
 from catshop.inspector.redact import MARK
 from catshop.inspector.rungs import CODE, Lane, callee, caller
+from catshop.inspector.web.hexadecimal import dump
 
 FORM: Final = "application/x-www-form-urlencoded"
 
@@ -89,6 +90,9 @@ class Detail:
     ms: float
     request: str
     response: str
+    fault: str = ""
+    request_octets: tuple[str, ...] = ()
+    response_octets: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
     checks: tuple[Check, ...] = ()
     statements: tuple[Sql, ...] = ()
@@ -116,6 +120,9 @@ def detail(exchange: Exchange, flow: Iterable[Exchange], base: str) -> Detail:
         ms=ended.ms if ended else 0.0,
         request=octets_asked(exchange),
         response=octets_answered(exchange),
+        fault=exchange.fault,
+        request_octets=tuple(dump(octets_asked(exchange, "\r\n"))),
+        response_octets=tuple(dump(octets_answered(exchange, "\r\n"))),
         parts=tuple(parts(exchange, blamed)),
         checks=tuple(exchange.every(Check)),
         statements=tuple(exchange.every(Sql)),
@@ -143,27 +150,27 @@ def refused(exchange: Exchange) -> Refusal | None:
     return Refusal(told.name, told.source, told.told.get("arrived", ""), words)
 
 
-def octets_asked(exchange: Exchange) -> str:
-    """The request as it was on the wire, with marks for its secrets."""
+def octets_asked(exchange: Exchange, end: str = "\n") -> str:
+    """The request as it was on the wire, with marks for its secrets; on the wire `end` is CRLF."""
     asked = exchange.request
     line = f"{asked.method} {asked.target} HTTP/{asked.version}"
-    return _message(line, asked.fields, exchange.body(">"))
+    return _message(line, asked.fields, exchange.body(">"), end)
 
 
-def octets_answered(exchange: Exchange) -> str:
+def octets_answered(exchange: Exchange, end: str = "\n") -> str:
     """The answer as it was on the wire, its events one after the other."""
     answer = exchange.answer
     if not answer.status:
         return ""
     line = f"HTTP/1.1 {answer.status} {answer.reason}".rstrip()
     frames = "".join(f"{frame.text or frame.note}\n\n" for frame in exchange.every(Frame))
-    return _message(line, answer.fields, exchange.body("<")) + frames
+    return _message(line, answer.fields, exchange.body("<"), end) + frames
 
 
-def _message(line: str, fields: Iterable[tuple[str, str]], body: Body) -> str:
-    head = "\n".join([line, *(f"{name}: {value}" for name, value in fields)])
+def _message(line: str, fields: Iterable[tuple[str, str]], body: Body, end: str) -> str:
+    head = end.join([line, *(f"{name}: {value}" for name, value in fields)])
     told = body.text + (f"\n({body.note})" if body.note else "")
-    return f"{head}\n\n{told}"
+    return f"{head}{end}{end}{told}"
 
 
 def parts(exchange: Exchange, blamed: Iterable[str]) -> Iterator[Part]:
