@@ -18,8 +18,8 @@ import anyio
 
 from catshop.kernel import Trace, current_exchange
 from catshop.limits import HttpLimits
-from catshop.protocol.http1.asgi_channel import AsgiChannel, Receive, Send
-from catshop.protocol.http1.door import admitted, note_answer, note_request, render
+from catshop.protocol.http1.asgi_channel import AsgiChannel, Receive, Send, Service
+from catshop.protocol.http1.door import admitted, note_answer, note_refusal, note_request, render
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.heads import make_head
 from catshop.protocol.http1.messages import ClientGone, Handler, Head, Request
@@ -86,11 +86,14 @@ class _App:
         request_id = self._new_id()
         current_exchange.set(request_id)
         async with anyio.create_task_group() as tasks:
-            channel = AsgiChannel(receive, send, tasks, self._limits, request_id, self._draining)
+            service = Service(self._limits, self._trace, self._draining)
+            channel = AsgiChannel(receive, send, tasks, service, request_id)
             try:
                 head = _head(scope)
             except HttpError as error:
-                await channel.answer(render(error, request_id), scope["method"])
+                answer = render(error, request_id)
+                await channel.answer(answer, scope["method"])
+                note_refusal(self._trace, error, answer, b"")
                 return
             channel.expect(head)
             request = Request(head, channel, request_id, _address(scope), self._limits.body)
@@ -106,7 +109,8 @@ class _App:
         except ClientGone:
             pass
         finally:
-            note_answer(self._trace, request, channel.status, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            note_answer(self._trace, request, channel.status, seconds, channel.sent)
 
 
 def _head(scope: Scope) -> Head:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
 
+from catshop.kernel import Trace
 from catshop.limits import HttpLimits
 from catshop.protocol.http1 import sse
-from catshop.protocol.http1.door import render
+from catshop.protocol.http1.door import Sent, note_body, note_event, note_stream, render
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.messages import Answer, ClientGone, Head, Leave, Streamed
 from catshop.protocol.http1.responses import BODILESS, SplitAnswer, field_text
@@ -24,6 +26,16 @@ from catshop.protocol.http1.responses import BODILESS, SplitAnswer, field_text
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What every request of one application shares."""
+
+    limits: HttpLimits
+    trace: Trace
+    draining: anyio.Event
 
 
 class AsgiChannel:
@@ -34,35 +46,37 @@ class AsgiChannel:
         receive: Receive,
         send: Send,
         tasks: TaskGroup,
-        limits: HttpLimits,
+        service: Service,
         request_id: str,
-        draining: anyio.Event,
     ) -> None:
         self._receive = receive
         self._send = send
         self._tasks = tasks
-        self._limits = limits
+        self._service = service
         self._id = request_id
-        self._draining = draining
         self._announced = 0
+        self._content_type = ""
         self._body: bytes | None = None
         self._stream: AsgiStream | None = None
         self._is_head = False
         self.status = 0
+        self.sent: Sent | None = None
 
     def expect(self, head: Head) -> None:
         """Learn from `head` how much body there will be."""
         length = head.fields.get("content-length") or ""
         self._announced = int(length) if length.isascii() and length.isdigit() else 0
+        self._content_type = head.fields.get("content-type") or ""
         self._is_head = head.method == "HEAD"
 
     async def read_body(self, limit: int) -> bytes:
         """The whole body, read once; refused as soon as it is known to be longer than `limit`."""
         if self._body is None:
-            with anyio.move_on_after(self._limits.body_seconds) as scope:
+            with anyio.move_on_after(self._service.limits.body_seconds) as scope:
                 self._body = await self._read(limit)
             if self._body is None or scope.cancelled_caught:
                 raise HttpError(408, "E-HTTP-32", close=True)
+            note_body(self._service.trace, self._content_type, self._body)
         if len(self._body) > limit:
             raise _too_large(len(self._body))
         return self._body
@@ -71,20 +85,21 @@ class AsgiChannel:
         self, status: int, fields: tuple[tuple[str, str], ...], leave: Leave
     ) -> AsgiStream:
         """Send the head of a stream once the body is read; only then `receive` tells of leaving."""
-        await self.read_body(self._limits.body)
-        await self._start(status, fields)
+        await self.read_body(self._service.limits.body)
+        said = await self._start(status, fields)
+        note_stream(self._service.trace, status, said)
         if self._is_head:
             await self._send({"type": "http.response.body", "body": b""})
             raise ClientGone
         events = any(n == "content-type" and v.startswith(sse.MEDIA_TYPE) for n, v in fields)
-        interval = self._limits.keepalive_comment_seconds if events else float("inf")
-        self._stream = AsgiStream(self._send, interval)
+        interval = self._service.limits.keepalive_comment_seconds if events else float("inf")
+        self._stream = AsgiStream(self._send, interval, self._service.trace)
         self._tasks.start_soon(self._attend, self._stream, leave)
         return self._stream
 
     async def wait_draining(self) -> None:
         """Return once the host announces its shutdown."""
-        await self._draining.wait()
+        await self._service.draining.wait()
 
     async def conclude(self, outcome: Answer | Streamed, method: str) -> None:
         """Send the answer, or end the stream; one whose handler failed is left without an end."""
@@ -103,16 +118,20 @@ class AsgiChannel:
         """Send a whole answer; SplitAnswer before anything of it is sent."""
         length = ("content-length", str(len(answer.body)))
         bodiless = answer.status in BODILESS
-        await self._start(answer.status, answer.fields if bodiless else (*answer.fields, length))
+        fields = answer.fields if bodiless else (*answer.fields, length)
+        said = await self._start(answer.status, fields)
         body = b"" if bodiless or method == "HEAD" else answer.body
         await self._send({"type": "http.response.body", "body": body})
+        self.sent = Sent(Answer(answer.status, said, body))
 
-    async def _start(self, status: int, fields: tuple[tuple[str, str], ...]) -> None:
+    async def _start(self, status: int, fields: tuple[tuple[str, str], ...]) -> Pairs:
+        """Send the head; the fields that it has, with those of every answer."""
         said = (*fields, ("x-content-type-options", "nosniff"), ("x-request-id", self._id))
         field_text(said)  # refuses what could split the answer
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in said]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         self.status = status
+        return said
 
     async def _read(self, limit: int) -> bytes:
         if self._announced > limit:
@@ -148,8 +167,9 @@ class AsgiChannel:
 class AsgiStream:
     """The body of a streaming answer; a `Sink`."""
 
-    def __init__(self, send: Send, interval: float) -> None:
+    def __init__(self, send: Send, interval: float, trace: Trace) -> None:
         self._send = send
+        self._trace = trace
         self._interval = interval
         self._lock = anyio.Lock()
         self.open = True
@@ -162,6 +182,7 @@ class AsgiStream:
                 raise ClientGone
             self.quiet_until = anyio.current_time() + self._interval
             await self._pass_on(data, more=True)
+            note_event(self._trace, data)
 
     async def close(self) -> None:
         """End the body. Idempotent."""

@@ -82,7 +82,8 @@ def note_request(trace: Trace, head: Head, octets: bytes = b"") -> None:
 
 def note_body(trace: Trace, content_type: str, body: bytes) -> None:
     """Show the body of a request, once somebody has read it; the observer hides its secrets."""
-    trace.note(Kind.HTTP, "body", content_type=content_type, body=body)
+    if trace.observed and body:
+        trace.note(Kind.HTTP, "body", content_type=content_type, body=body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +103,18 @@ def note_refusal(trace: Trace, error: HttpError, answer: Answer, octets: bytes) 
 
 
 def note_stream(
-    trace: Trace, status: int, fields: tuple[tuple[str, str], ...], octets: bytes
+    trace: Trace, status: int, fields: tuple[tuple[str, str], ...], octets: bytes = b""
 ) -> None:
     """Show the head of an answer that streams; its end is told by `note_answer`."""
-    raw = Secret(octets.decode("latin-1"))
-    trace.note(Kind.HTTP, "stream", status=status, fields=_pairs(fields), octets=raw)
+    if trace.observed:
+        raw = Secret(octets.decode("latin-1"))
+        trace.note(Kind.HTTP, "stream", status=status, fields=_pairs(fields), octets=raw)
+
+
+def note_event(trace: Trace, data: bytes) -> None:
+    """Show one piece of a stream, once it has been sent."""
+    if trace.observed:
+        trace.note(Kind.HTTP, "event", content_type="text/event-stream", body=data)
 
 
 def note_answer(

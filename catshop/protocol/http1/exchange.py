@@ -77,8 +77,7 @@ class Exchange:
         """The whole body, read once; refused as soon as it is known to be longer than `limit`."""
         if self._body is None:
             self._body = await self._read(limit)
-            if self._service.trace.observed and self._body:
-                note_body(self._service.trace, self.content_type, self._body)
+            note_body(self._service.trace, self.content_type, self._body)
         if len(self._body) > limit:
             raise _too_large(len(self._body))
         return self._body
@@ -100,8 +99,7 @@ class Exchange:
         octets = self._connection.begin_stream(status, fields, self.common)
         await self._send(octets)
         self.status = status
-        if self._service.trace.observed:
-            note_stream(self._service.trace, status, fields, octets)
+        note_stream(self._service.trace, status, fields, octets)
         if self._connection.method == "HEAD":
             await self._send(self._connection.end_stream())
             raise ClientGone

@@ -18,6 +18,7 @@ import anyio.lowlevel
 
 from catshop.limits import HttpLimits
 from catshop.protocol.http1.connection import Connection
+from catshop.protocol.http1.door import note_event
 from catshop.protocol.http1.messages import ClientGone, Leave
 from catshop.protocol.http1.sse import comment
 from catshop.protocol.http1.wire import Wire
@@ -65,7 +66,7 @@ class Stream:
             if self._flow is not Flow.OPEN:
                 raise ClientGone
             await self._write(self._connection.stream_part(data))
-            self._wire.note_event(data)
+            note_event(self._wire.trace, data)
 
     async def close(self) -> None:
         """End the body and the connection while the handler runs on. Idempotent."""
@@ -110,7 +111,7 @@ class Stream:
         async with self._lock:
             if self._flow is Flow.OPEN:  # it may have ended while this waited for the lock
                 await self._write(self._connection.stream_part(COMMENT))
-                self._wire.note_event(COMMENT)
+                note_event(self._wire.trace, COMMENT)
 
     def _interval(self) -> float:
         if not self._comments:

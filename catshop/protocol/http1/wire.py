@@ -24,7 +24,7 @@ class Wire:
     def __init__(self, stream: ByteStream, limits: HttpLimits, trace: Trace) -> None:
         self._stream = stream
         self._limits = limits
-        self._trace = trace
+        self.trace = trace
 
     async def receive(self) -> bytes:
         """What came; nothing at all when the client has ended its side. ClientGone on a reset."""
@@ -34,7 +34,7 @@ class Wire:
             return b""
         except _BROKEN as error:
             raise ClientGone from error
-        if self._trace.observed:
+        if self.trace.observed:
             self._note("received", data)
         return data
 
@@ -42,7 +42,7 @@ class Wire:
         """Hand `octets` to the kernel; waits while the client is slow. ClientGone when it left."""
         if not octets:
             return
-        if self._trace.observed:
+        if self.trace.observed:
             self._note("sent", octets)
         try:
             await self._stream.send(octets)
@@ -74,12 +74,7 @@ class Wire:
         except (*_BROKEN, _UVLOOP_CLOSED) as error:
             raise ClientGone from error
 
-    def note_event(self, data: bytes) -> None:
-        """Show one piece of a stream to the observers."""
-        if self._trace.observed:
-            self._trace.note(Kind.HTTP, "event", content_type="text/event-stream", body=data)
-
     def _note(self, name: str, octets: bytes) -> None:
         """Octets may hold tokens and passwords, so an observer gets them as a secret."""
         shown = Secret(octets.decode("latin-1"))
-        self._trace.note(Kind.BYTES, name, octets=len(octets), data=shown)
+        self.trace.note(Kind.BYTES, name, octets=len(octets), data=shown)

@@ -12,7 +12,7 @@ import anyio
 import pytest
 import uvicorn
 
-from catshop.kernel import Trace
+from catshop.kernel import Event, Kind, Trace
 from catshop.limits import HttpLimits
 from catshop.protocol.http1.asgi import asgi_app
 from catshop.protocol.http1.guard import Cors, Guard
@@ -81,9 +81,13 @@ class Host:
         return b"".join(message["body"] for message in self.sent[1:])
 
     async def call(
-        self, handler: Handler, requested: dict[str, Any], limits: HttpLimits = LIMITS
+        self,
+        handler: Handler,
+        requested: dict[str, Any],
+        limits: HttpLimits = LIMITS,
+        trace: Trace | None = None,
     ) -> Host:
-        app = asgi_app(handler, limits=limits, trace=Trace(), new_id=lambda: "id-1")
+        app = asgi_app(handler, limits=limits, trace=trace or Trace(), new_id=lambda: "id-1")
         with anyio.fail_after(5):
             await app(requested, self.receive, self.send)
         return self
@@ -255,6 +259,40 @@ async def test_a_quiet_event_stream_gets_comments() -> None:
     limits = replace(LIMITS, keepalive_comment_seconds=0.02)
     with anyio.fail_after(5):
         await asgi_app(handler, limits=limits, trace=Trace())(scope(), host.receive, send)
+
+
+def told(trace: Trace) -> list[tuple[str, dict[str, Any]]]:
+    """What the observers are told of HTTP, as it is told."""
+    events: list[tuple[str, dict[str, Any]]] = []
+
+    def hear(event: Event) -> None:
+        if event.kind is not Kind.BYTES:
+            events.append((event.name, dict(event.fields)))
+
+    trace.observe(hear)
+    return events
+
+
+async def test_an_observer_sees_bodies_and_events_as_on_our_own_server() -> None:
+    """A recording of a mounted shop says no less than one of a shop that serves."""
+    trace = Trace()
+    heard = told(trace)
+    kind = [(b"host", b"shop"), (b"content-type", b"text/plain")]
+    await Host(part(b"hello")).call(echo, scope("POST", headers=kind), trace=trace)
+    assert [name for name, _ in heard] == ["request", "body", "answer"]
+    assert (heard[1][1]["content_type"], heard[1][1]["body"]) == ("text/plain", b"hello")
+    assert b'"body":"hello"' in heard[2][1]["body"]
+    assert ("content-type", "application/json") in heard[2][1]["fields"]
+    heard.clear()
+    await Host().call(stream, scope(), trace=trace)
+    assert [name for name, _ in heard] == ["request", "stream", "event", "event", "answer"]
+    assert [fields["body"] for name, fields in heard if name == "event"] == [
+        b"data: 1\n\n",
+        b"data: 2\n\n",
+    ]
+    heard.clear()
+    await Host().call(echo, scope("BREW"), trace=trace)
+    assert [name for name, _ in heard] == ["request.sound", "answer"]
 
 
 async def test_failures_leave_by_the_same_door() -> None:
