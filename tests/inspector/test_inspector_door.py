@@ -14,6 +14,7 @@ import pytest
 from catshop.cli.inspecting import Inspector
 from catshop.inspector.beside import InspectorRefused
 from catshop.kernel import Trace
+from tests.support.hosting import ENVELOPE
 from tests.support.inspected import Inspected, inspected
 from tests.support.shop import config_in
 from tests.support.terminal import Terminal
@@ -104,28 +105,53 @@ async def test_a_page_and_its_json_hold_the_same(watched: Inspected) -> None:
         assert (await http.get("/-/wire.json")).json()["rows"][0]["said"] == "GET /health"
 
 
+async def plant(shop: Inspected, anybody: httpx2.AsyncClient) -> None:
+    """Leave a token in a header, the query, a form, JSON, a name, and an event of a stream."""
+    client = Terminal(shop.url, anybody, anybody, name=f"A client {PLANTED}")
+    await client.register()
+    assert (await client.redeem(await client.code("alice"))).status_code == 200
+    await anybody.get(f"{shop.url}/{PLANTED}?code={PLANTED}&x=Bearer%20{PLANTED}")
+    await anybody.get(shop.mcp, headers={"Authorization": f"Bearer {PLANTED}"})
+    await anybody.post(f"{shop.url}/token", data={"code": PLANTED, "other": PLANTED})
+    call = {"name": "search_products", "arguments": {"query": PLANTED}}
+    await anybody.post(shop.mcp, json={"params": call, "access_token": PLANTED})
+    await client.ask("tools/call", **call)
+    await shop.house.database.write(
+        lambda work: work.run("UPDATE products SET name = ? WHERE id = 1", f"Wand {PLANTED}")
+    )
+    told = {"arguments": {"pace_ms": 1}, "_meta": {**ENVELOPE, "progressToken": PLANTED}}
+    streamed = await client.ask("tools/call", name="restock_report", **told)
+    assert streamed.headers["content-type"].startswith("text/event-stream")
+    assert PLANTED in streamed.text
+
+
 async def test_no_planted_secret_is_on_any_page(watched: Inspected) -> None:
-    """RFC 6750 §5.3: in a header, the query, a form, JSON, a name, and what came of them."""
+    """RFC 6750 §5.3: nor on the JSON of a page, nor in the rows that come by themselves."""
     async with watched.visitor() as http, httpx2.AsyncClient() as anybody:
-        client = Terminal(watched.url, anybody, anybody, name=f"A client {PLANTED}")
-        await client.register()
-        await anybody.get(f"{watched.url}/{PLANTED}?code={PLANTED}&x=Bearer%20{PLANTED}")
-        await anybody.get(watched.mcp, headers={"Authorization": f"Bearer {PLANTED}"})
-        await anybody.post(f"{watched.url}/token", data={"code": PLANTED, "other": PLANTED})
-        call = {"name": "search_products", "arguments": {"query": PLANTED}}
-        await anybody.post(watched.mcp, json={"params": call, "access_token": PLANTED})
-        client.tokens["access_token"] = PLANTED
-        await client.ask("tools/call", **call)
-        last = (await http.get("/-/wire.json")).json()["last"]
-        assert last >= 6
-        await watched.house.database.write(
-            lambda work: work.run("UPDATE products SET name = ? WHERE id = 1", f"Wand {PLANTED}")
-        )
-        numbered = [f"/-/wire/{number}" for number in range(1, last + 1)]
+        await plant(watched, anybody)
+        seen = (await http.get("/-/wire.json")).json()
+        assert [row for row in seen["rows"] if "restock_report" in row["said"]]
+        numbered = [f"/-/wire/{number}" for number in range(1, seen["last"] + 1)]
         for path in ("/-/journey", "/-/wire", "/-/store", "/-/connect", "/-/decode", *numbered):
             for shape in ("", ".json"):
                 text = (await http.get(path + shape)).text
                 assert "planted-0123456789" not in text, path + shape
+        rows = await followed(watched, dict(http.cookies), "restock_report")
+        assert "planted-0123456789" not in rows
+
+
+async def followed(shop: Inspected, cookies: dict[str, str], until: str) -> str:
+    """What comes by itself to a page that follows, up to the row that holds `until`."""
+    host, _, port = shop.home.partition("://")[2].partition(":")
+    cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
+    asked = f"GET /-/wire/events HTTP/1.1\r\nHost: {host}:{port}\r\nCookie: {cookie}\r\n\r\n"
+    text = b""
+    with anyio.fail_after(10):
+        async with await anyio.connect_tcp(host, int(port)) as stream:
+            await stream.send(asked.encode())
+            while until.encode() not in text:
+                text += await stream.receive()
+    return text.decode()
 
 
 @pytest.mark.parametrize(
