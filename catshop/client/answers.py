@@ -77,13 +77,17 @@ def input_requests(result: Params) -> dict[str, Params]:
     return {key: each for key, each in requests.items() if isinstance(each, Mapping)}
 
 
+RETRIED: Final = frozenset({"inputResponses", "requestState"})
+"""What a retry says beyond the first request."""
+
+
 def again(params: Params, asked: InputRequired, responses: Params) -> Params:
     """The params of the retry: the first ones, the answers, and the state exactly as it came.
 
     Neither member is there unless the last result asked for it.
     MCP 2026-07-28 basic/patterns/mrtr §client-requirements-basic-workflow.
     """
-    first = {name: params[name] for name in params.keys() - {"inputResponses", "requestState"}}
+    first = {name: told for name, told in params.items() if name not in RETRIED}
     answered = {"inputResponses": responses} if asked.requests else {}
     state = {} if asked.state is None else {"requestState": asked.state}
     return {**first, **answered, **state}
