@@ -9,14 +9,12 @@ recorded. It needs no network and leaves nothing behind. Next: `catshop/inspecto
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -29,7 +27,7 @@ from catshop import __version__
 from catshop.app import House, listening, open_house
 from catshop.cli.callback import loopback
 from catshop.cli.remote import ToolFailed
-from catshop.cli.serve import program
+from catshop.cli.serve import program, recorded
 from catshop.client.client import Client
 from catshop.client.connect import Options, connect
 from catshop.client.inputs import Handlers, accepted
@@ -45,9 +43,9 @@ from catshop.inspector.curl import curl
 from catshop.inspector.ladder import ASCII, LINES, Style, ladder
 from catshop.inspector.mermaid import mermaid
 from catshop.inspector.recorder import Memory, Recorder
-from catshop.inspector.recording import Exchange
-from catshop.inspector.redact import MARK
-from catshop.inspector.rungs import Rung, Tone, rungs
+from catshop.inspector.recording import Exchange, Recording
+from catshop.inspector.rungs import Tone, rungs
+from catshop.inspector.still import still
 from catshop.kernel import Trace, utc_now
 from catshop.protocol.http1.server import Server
 from catshop.protocol.jsonrpc import Params
@@ -81,35 +79,39 @@ def demo(
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="Hide what differs from one run to the next.")
     ] = False,
+    record: Annotated[
+        Path | None, typer.Option(help="Write every exchange to a file, secrets hidden.")
+    ] = None,
 ) -> None:
     """Watch Alice buy a Whisker Wand: a throwaway shop, a real purchase, every exchange."""
-    exchanges = anyio.run(trip)
-    still = Still() if deterministic else None
+    recording = anyio.run(trip, record)
+    exchanges = list((still(recording) if deterministic else recording).exchanges.values())
     match shape:
         case Shape.CURL:
             lines = curl(exchanges)
         case Shape.MERMAID:
-            lines = mermaid(_rungs(exchanges, still))
+            lines = mermaid(rungs(exchanges))
         case Shape.LADDER:
-            lines = _page(exchanges, still, in_ascii=in_ascii)
+            lines = _page(exchanges, in_ascii=in_ascii, stays=deterministic)
     typer.echo("\n".join(lines), color=False if os.environ.get("NO_COLOR") else None)
 
 
 # --- The trip ---
 
 
-async def trip() -> list[Exchange]:
-    """Every exchange of one purchase, in order."""
-    recorder, memory, trace = Recorder(f"catshop {__version__}"), Memory(), Trace()
+async def trip(record: Path | None = None) -> Recording:
+    """Every exchange of one purchase, in order; in the file `record`, too, if there is one."""
+    recorder, trace = Recorder(f"catshop {__version__}"), Trace()
+    memory = Memory(started=recorder.started)
     recorder.watch(memory)
     trace.observe(recorder)
-    with direct():
+    with direct(), recorded(trace, record):
         async with (
             throwaway(trace) as house,
             shopper(f"{house.config.issuer}/mcp", trace) as client,
         ):
             await buy(client)
-    return list(memory.recording().exchanges.values())
+    return memory.recording()
 
 
 @asynccontextmanager
@@ -177,18 +179,17 @@ def direct() -> Iterator[None]:
 # --- The page ---
 
 
-def _page(exchanges: list[Exchange], still: Still | None, *, in_ascii: bool) -> Iterator[str]:
+def _page(exchanges: list[Exchange], *, in_ascii: bool, stays: bool) -> Iterator[str]:
     address = dict(exchanges[0].request.fields).get("Host", "")
-    shown = still(address) if still else address
-    yield f"Cat Shop {__version__} at http://{shown}: a free port, a database that is thrown away."
+    where = f"http://{address}: a free port, a database that is thrown away."
+    yield f"Cat Shop {__version__} at {where}"
     yield f"{NAME.capitalize()} buys a Whisker Wand. {len(exchanges)} exchanges over real sockets:"
     yield ""
-    wide = 100 if still else shutil.get_terminal_size((100, 24)).columns
+    wide = 100 if stays else shutil.get_terminal_size((100, 24)).columns
     signs = LINES if _drawable() and not in_ascii else ASCII
-    style = Style(signs, wide, times=still is None)
-    yield from ladder(_rungs(exchanges, still), style, _painted)
+    yield from ladder(rungs(exchanges), Style(signs, wide, times=not stays), _painted)
     yield ""
-    yield NEXT.format("catshop" if still else program())
+    yield NEXT.format("catshop" if stays else program())
 
 
 def _drawable() -> bool:
@@ -198,11 +199,6 @@ def _drawable() -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-def _rungs(exchanges: Iterable[Exchange], still: Still | None) -> Iterator[Rung]:
-    for rung in rungs(exchanges):
-        yield replace(rung, said=still(rung.said)) if still else rung
 
 
 def _painted(tone: Tone, text: str) -> str:
@@ -216,23 +212,3 @@ Try next
   that refusal   {0} explain E-CHAL-01
   as a diagram   {0} demo --as mermaid"""
 """Where to go on from here; the shop of the second line is that of the first."""
-
-
-@dataclass
-class Still:
-    """Puts something that stays in place of all that differs from one run to the next."""
-
-    marks: dict[str, str] = field(default_factory=dict)
-
-    def __call__(self, text: str) -> str:
-        """The text; the same secret is the same mark in all texts."""
-        text = MARK.sub(self._mark, text)
-        text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8000", text)
-        text = re.sub(r"\bcat_[\w-]{8,}", "cat_1234567890abcdefghijkl", text)
-        return re.sub(r"\b[0-9A-F]{16}\b", "0123456789ABCDEF", text)
-
-    def _mark(self, found: re.Match[str]) -> str:
-        count = len(self.marks) + 1
-        return self.marks.setdefault(
-            found[0], f"‹{'abcdefghijklmnopqrstuvwxyz'[count % 26 - 1]}{count}›"
-        )

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from catshop.cli.demo import Still
 from tests.inspector.talks import DIAGRAM
 from tests.support.program import PATIENCE, Serving, catshop, environment, serving
 
@@ -109,13 +108,6 @@ def test_two_runs_with_all_hidden_that_differs_are_one_text(tmp_path: Path) -> N
     )
     assert first == second
     assert "Thanks alice" in " ".join(first.split())
-
-
-def test_the_same_secret_keeps_its_mark_where_runs_are_made_alike() -> None:
-    """What differs is still told apart."""
-    still = Still()
-    assert still("‹0a0b0c› ‹1d1e1f› ‹0a0b0c›") == "‹a1› ‹b2› ‹a1›"
-    assert still("at 127.0.0.1:4711, ‹1d1e1f›") == "at 127.0.0.1:8000, ‹b2›"
 
 
 def test_ascii_is_ascii_by_wish_or_where_nothing_else_can_be_shown(tmp_path: Path) -> None:
