@@ -2,7 +2,8 @@
 
 Loaded only when it is asked for, so that a server for others has none of it. It refuses to start
 unless host and issuer are names of this machine, watches through the trace, and prints its link
-once. Next: `catshop/inspector/web/desk.py`.
+once. `catshop trace FILE --inspect` shows a recording in the same pages, without the shop.
+Next: `catshop/inspector/web/desk.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from signal import Signals
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -23,8 +25,10 @@ from catshop.cli.hosts import Server as Told
 from catshop.cli.playing import play
 from catshop.config import Config
 from catshop.inspector.beside import check_place
+from catshop.inspector.recording import Exchange, Recording
 from catshop.inspector.redact import Redactor
-from catshop.inspector.web.desk import LINKS, Desk, Ports, Snippet
+from catshop.inspector.rungs import named
+from catshop.inspector.web.desk import Desk, Ports, Snippet
 from catshop.inspector.web.entry import Entry
 from catshop.inspector.web.explained import Explaining
 from catshop.inspector.web.frame import Place
@@ -32,6 +36,7 @@ from catshop.inspector.web.stepper import Ahead, Stepper
 from catshop.inspector.web.store import Raw
 from catshop.inspector.web.switches import Faulty
 from catshop.kernel import Secret, Trace
+from catshop.limits import HttpLimits
 from catshop.oauth import metadata
 from catshop.oauth.authorize import AUTHORIZE
 from catshop.oauth.client_auth import CLIENT
@@ -84,29 +89,56 @@ class Inspector:
         self, house: House, stepper: Stepper, redactor: Redactor
     ) -> AsyncIterator[str]:
         """The pages, at the origin that is handed out."""
-        link, place = mint(), Place(house.config.issuer, LINKS, self._fault)
-        entry = Entry(*map(Secret, (link, mint(), mint())))
+        place = Place(house.config.issuer, self._fault)
         own = SqliteDatabase.open(Path(house.config.database), house.config.limits.storage, Trace())
-        ports = Ports(partial(tables, own), snippets(place), self._faulty, play(house))
-        desk = Desk(place, entry, redactor, ports, stepper)
-        listeners = await bind((HOST,), 0)
-        port = port_of(listeners[0])
-        limits = replace(house.config.limits.http, connections=CONNECTIONS)
-        server = Server(desk.router(port), limits=limits, trace=Trace())
+        read, told = partial(tables, own), snippets(place)
+        ports = Ports(read, stepper, told, self._faulty, play(house))
+        link = mint()
+        desk = Desk(place, entered_by(link), redactor, ports)
         stop = self._trace.observe(desk.recorder)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(server.serve, listeners)
-            tasks.start_soon(desk.follow)
-            self._tell(f"http://{HOST}:{port}/-/?t={link}")
+        async with opened(desk, house.config.limits.http) as origin:
+            self._tell(f"{origin}/-/?t={link}")
             try:
-                yield f"http://{HOST}:{port}"
+                yield origin
             finally:
                 stop()
-                tasks.cancel_scope.cancel()
                 await own.close()
 
     def _fault(self) -> str:
         return (self._faulty.fault if self._faulty else None) or ""
+
+
+def entered_by(link: str) -> Entry:
+    """The door that opens to this link once."""
+    return Entry(*map(Secret, (link, mint(), mint())))
+
+
+@asynccontextmanager
+async def opened(desk: Desk, limits: HttpLimits) -> AsyncIterator[str]:
+    """The pages of a desk on a free port of this machine; hands out their origin."""
+    listeners = await bind((HOST,), 0)
+    port = port_of(listeners[0])
+    limits = replace(limits, connections=CONNECTIONS)
+    server = Server(desk.router(port), limits=limits, trace=Trace())
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(server.serve, listeners)
+        tasks.start_soon(desk.follow)
+        yield f"http://{HOST}:{port}"
+        tasks.cancel_scope.cancel()
+
+
+async def show(recording: Recording, tell: Callable[[str], None]) -> None:
+    """The pages of a recording, until Ctrl-C or SIGTERM."""
+    first = next(iter(recording.exchanges.values()), Exchange(0))
+    host = named(first).get("host", "nobody recorded")
+    link = mint()
+    redactor = Redactor(mint().encode())
+    desk = Desk(Place(f"http://{host}"), entered_by(link), redactor, Ports())
+    desk.show(recording)
+    async with opened(desk, HttpLimits()) as origin:
+        tell(f"{origin}/-/?t={link}")
+        with anyio.open_signal_receiver(Signals.SIGINT, Signals.SIGTERM) as received:
+            await anext(received)
 
 
 def ahead(config: Config) -> Ahead:

@@ -109,7 +109,7 @@ def serve(
     observed = Trace()
     made = import_module(LABORATORY).Laboratory(settings, observed) if lab else None
     watching = (
-        import_module(INSPECTOR).Inspector(settings, observed, _announce_link, made)
+        import_module(INSPECTOR).Inspector(settings, observed, announce_link, made)
         if inspect
         else None
     )
@@ -154,9 +154,10 @@ def recorded(trace: Trace, path: Path | None) -> Iterator[None]:
         files.close()
 
 
-def _announce_link(link: str) -> None:
+def announce_link(link: str) -> None:
     """Where the inspector is."""
     typer.echo(f"\n  Inspector, for this machine alone; the link is good once:\n    {link}")
+    sys.stdout.flush()
 
 
 def _announce(config: Config) -> None:

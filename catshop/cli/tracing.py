@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from signal import Signals
 from typing import Annotated, Final, TextIO
@@ -23,12 +24,12 @@ import typer
 
 from catshop import __version__
 from catshop.cli.logs import outlet
-from catshop.cli.serve import LINE, recorded
+from catshop.cli.serve import INSPECTOR, LINE, announce_link, recorded
 from catshop.inspector.filters import filtered
 from catshop.inspector.ladder import ASCII, LINES, Style, ladder
 from catshop.inspector.proxy import origin_of, proxying
 from catshop.inspector.recorder import Recorder
-from catshop.inspector.recording import Exchange, Line, RecordingRefused, lines_of
+from catshop.inspector.recording import Exchange, Line, RecordingRefused, lines_of, read
 from catshop.inspector.rungs import rungs
 from catshop.inspector.show import Showing, block
 from catshop.kernel import Trace
@@ -51,8 +52,16 @@ def trace(
     proxy: Annotated[str | None, typer.Option(help="Stand before the server at this URL.")] = None,
     port: Annotated[int, typer.Option(help="Of the proxy; 0 takes a free one.")] = 0,
     record: Annotated[Path | None, typer.Option(help="Record what passes the proxy.")] = None,
+    inspect: Annotated[
+        bool, typer.Option("--inspect", help="Show the recording in a browser, on this machine.")
+    ] = False,
 ) -> None:
     """Show who asked whom for what, and why it ended as it did."""
+    if (file is None) is (proxy is None) or (inspect and file is None):
+        raise RecordingRefused("E-REC-06")
+    if inspect and file is not None:
+        anyio.run(import_module(INSPECTOR).show, read(file), announce_link)
+        return
     keep = filtered(only) if only else None
     signs = ASCII if in_ascii else LINES
     style = Style(signs, shutil.get_terminal_size((100, 24)).columns)
@@ -64,8 +73,6 @@ def trace(
     showing = Showing(keep, drawn if as_ladder else block)
     if as_ladder:
         typer.echo(next(iter(ladder((), style))))
-    if (file is None) is (proxy is None):
-        raise RecordingRefused("E-REC-06")
     if file is not None:
         _print(file, showing, follow=follow)
     elif proxy is not None:

@@ -8,18 +8,19 @@ Next: `frame.py`, who may see; `overview.py` and `exchanges.py`, what there is t
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from catshop.catalogue import catalogue
 from catshop.catalogue.page import found, page_of
 from catshop.inspector.recorder import Memory, Recorder
-from catshop.inspector.recording import Check
+from catshop.inspector.recording import Check, Recording
 from catshop.inspector.redact import Redactor
 from catshop.inspector.web import pages
 from catshop.inspector.web.decoders import TOOLS, Said
 from catshop.inspector.web.entry import Entry, guard
 from catshop.inspector.web.exchanges import detail
-from catshop.inspector.web.frame import Frame, Place, asked, last
+from catshop.inspector.web.frame import Frame, Links, Place, asked, last
 from catshop.inspector.web.live import Bell, Live
 from catshop.inspector.web.overview import LANES, chosen, journey, rows
 from catshop.inspector.web.pages import Page
@@ -27,24 +28,13 @@ from catshop.inspector.web.playground import Play, Playground
 from catshop.inspector.web.source import code_at
 from catshop.inspector.web.stepper import Stepper
 from catshop.inspector.web.store import Read, Store
-from catshop.inspector.web.switches import LAB, Faulty, Switches
+from catshop.inspector.web.switches import PATH as FAULTS
+from catshop.inspector.web.switches import Faulty, Switches
 from catshop.kernel import Trace
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.forms import Form
 from catshop.protocol.http1.messages import Answer, Handler, Request, Streamed
 from catshop.protocol.http1.routes import Route, Router
-
-LINKS: Final = (
-    ("/-/", "Journey"),
-    ("/-/wire", "Wire"),
-    ("/-/oauth", "OAuth stepper"),
-    ("/-/play", "Playground"),
-    ("/-/store", "Store"),
-    ("/-/decode", "Decode"),
-    ("/-/connect", "Connect"),
-    ("/-/explain", "Explain"),
-)
-"""The pages, in the order of their head."""
 
 SHOWN: Final = 500
 """Rows on one page: the latest."""
@@ -61,56 +51,76 @@ class Snippet:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What the pages show beyond the recording."""
+    """What the pages show beyond the recording; a page without its port is not there."""
 
-    read: Read
+    read: Read | None = None
+    stepper: Stepper | None = None
     snippets: tuple[Snippet, ...] = ()
     faulty: Faulty | None = None
     play: Play | None = None
+
+    @property
+    def links(self) -> Links:
+        """The pages, in the order of their head."""
+        links = (
+            ("/-/", "Journey", True),
+            ("/-/wire", "Wire", True),
+            ("/-/oauth", "OAuth stepper", self.stepper),
+            ("/-/play", "Playground", self.play),
+            ("/-/store", "Store", self.read),
+            ("/-/decode", "Decode", True),
+            ("/-/connect", "Connect", self.snippets),
+            ("/-/explain", "Explain", True),
+            (FAULTS, "Faults", self.faulty),
+        )
+        return tuple((path, name) for path, name, there in links if there)
 
 
 class Desk:
     """Every page of the inspector of the shop at `place`."""
 
-    def __init__(
-        self, place: Place, entry: Entry, redactor: Redactor, ports: Ports, stepper: Stepper
-    ) -> None:
+    def __init__(self, place: Place, entry: Entry, redactor: Redactor, ports: Ports) -> None:
         self.recorder: Final = Recorder(redactor=redactor)
-        links = (*place.links, *(LAB if ports.faulty else ()))
-        self._frame = Frame(replace(place, links=links), entry)
+        self._frame = Frame(replace(place, links=ports.links), entry)
         self._lab = Switches(self._frame, ports.faulty).routes() if ports.faulty else ()
         self._ports = ports
-        self._stepper = stepper
         self._play = Playground(ports.play, redactor) if ports.play else None
         self._memory = Memory()
         self._bell = Bell()
         self._live = Live(entry, self._memory, self._bell)
-        self._store = Store(ports.read, redactor, self._memory)
+        self._store = Store(ports.read, redactor, self._memory) if ports.read else None
         self.recorder.watch(self._memory)
         self.recorder.watch(self._bell)
 
+    def show(self, recording: Recording) -> None:
+        """Show what was recorded before."""
+        for exchange in recording.exchanges.values():
+            for line in exchange.lines:
+                self._memory(line)
+
     async def follow(self) -> None:
         """See who changes the store; ends when it is cancelled."""
-        await self._store.follow(self._bell)
+        if self._store is not None:
+            await self._store.follow(self._bell)
 
     def router(self, port: int) -> Router:
         """The handler that answers at our own port, and under no foreign name."""
         return Router(self._routes(), guard(port), Trace())
 
     def _routes(self) -> tuple[Route, ...]:
-        frame = self._frame
+        frame, ports = self._frame, self._ports
         return (
             frame.get("/-/", self.begin),
             *frame.both("/-/journey", self.journey),
             *frame.both("/-/wire", self.wire),
             frame.get("/-/wire/events", self._live.events),
             frame.get("/-/wire/*", frame.shown(self.exchange)),
-            *self._stepper.routes(frame),
+            *(ports.stepper.routes(frame) if ports.stepper else ()),
             *(self._play.routes(frame) if self._play else ()),
-            *frame.both("/-/store", self.store),
+            *(frame.both("/-/store", partial(store, self._store)) if self._store else ()),
             frame.form("/-/decode", self.decoders, self.decode),
             frame.get("/-/decode.json", frame.shown(self.decoders)),
-            *frame.both("/-/connect", self.connect),
+            *(frame.both("/-/connect", self.connect) if ports.snippets else ()),
             *frame.public("/-/explain", self.codes),
             *frame.public("/-/explain/*", self.explain),
             *self._lab,
@@ -148,6 +158,7 @@ class Desk:
         model = {
             "rows": chosen(rows(recording.exchanges.values()), query)[-SHOWN:],
             "detail": detail(exchange, flow, base) if exchange else None,
+            "stored": self._store is not None,
             "code": {each.source: code_at(each.source) for each in checks},
             "journey": journey(recording),
             "lanes": LANES,
@@ -157,12 +168,6 @@ class Desk:
             "base": base,
         }
         return Page("wire.html", f"#{number}" if exchange else "Wire", model)
-
-    async def store(self, request: Request) -> Page:
-        """Every table, and what one exchange has changed."""
-        number = _number(asked(request, "n"))
-        tables = await self._store.tables(number)
-        return Page("store.html", "Store", {"tables": tables, "number": number})
 
     async def decoders(self, _request: Request) -> Page:
         """A form for each decoder."""
@@ -190,6 +195,13 @@ class Desk:
         page = page_of(words)
         model = {"code": page.code, "parts": page.parts, "neighbours": page.neighbours}
         return Page("explain.html", page.code, {**model, "command": page.command})
+
+
+async def store(tables: Store, request: Request) -> Page:
+    """Every table, and what one exchange has changed."""
+    number = _number(asked(request, "n"))
+    model = {"tables": await tables.tables(number), "number": number}
+    return Page("store.html", "Store", model)
 
 
 def _decoded(chosen_tool: str, said: tuple[Said, ...]) -> Page:

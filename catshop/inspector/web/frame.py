@@ -23,6 +23,9 @@ from catshop.protocol.http1.routes import Route
 
 JSON: Final = ".json"
 
+Links = tuple[tuple[str, str], ...]
+"""Where each page is, and its name."""
+
 Maker = Callable[[Request], Awaitable[Page]]
 User = Callable[[Form], Awaitable[Page]]
 Doer = Callable[[Form], Awaitable[str]]
@@ -31,11 +34,11 @@ Doer = Callable[[Form], Awaitable[str]]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the shop is, the pages that there are, and which fault it has been given."""
+    """Where the shop is, which fault it has been given, and the pages that there are."""
 
     base: str
-    links: tuple[tuple[str, str], ...]
     fault: Callable[[], str] = str
+    links: Links = ()
 
     @property
     def status_line(self) -> str:

@@ -18,8 +18,6 @@ from catshop.protocol.http1.messages import Request
 from catshop.protocol.http1.routes import Route
 
 PATH: Final = "/-/faults"
-LAB: Final = ((PATH, "Faults"),)
-"""The page, in the head of every other one."""
 
 
 class Faulty(Protocol):
