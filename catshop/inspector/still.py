@@ -25,11 +25,15 @@ STEP: Final = 0.001
 
 ADDRESS: Final = re.compile(r"((?:127\.0\.0\.1|localhost)(?::|%3A))(\d+)")
 DATE: Final = re.compile(r"\b\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT")
-TIME: Final = re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00|Z)")
+TIME: Final = re.compile(r"\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00|Z)?")
 SECONDS: Final = re.compile(r"\b1[0-9]{9}\b")
 WORD: Final = re.compile(
-    r"\b(?:cat|tok)_[\w-]{8,}|\b[0-9A-F]{16}\b|\b[0-9a-f]{16,}\b|(?P<long>[\w.~-]{32,})", re.ASCII
+    r"\b(?:cat|tok)_[\w-]{8,}|\b[0-9A-F]{16}\b|\b[0-9a-f]{16,}\b"
+    r"|(?P<long>(?<![\w-])[\w-]{22}(?![\w-])|[\w.~-]{32,})",
+    re.ASCII,
 )
+"""Names of clients, tokens, orders and exchanges; and whatever is as long as our other ids."""
+
 STAYS: Final = ((DATE, "Thu, 01 Jan 2026 00:00:00 GMT"), (TIME, BEGAN), (SECONDS, "1767225600"))
 RANDOM: Final = re.compile(r"(?=.*[A-Z])(?=.*[a-z]).*")
 """A long word that nobody has chosen: in as many characters of base64url, both are there."""

@@ -30,6 +30,8 @@ LANES: Final = {
 }
 """Who takes part, from left to right, and what a person calls them."""
 
+ORDER: Final = tuple(LANES)
+
 
 class Tone(StrEnum):
     """What became of it; the words of the row say it, too."""
@@ -56,6 +58,8 @@ class Row:
     at: float = 0.0
     fault: str = ""
     """What was broken on purpose while it happened."""
+    back: bool = False
+    """Whether the arrow goes from right to left."""
 
 
 def rows(exchanges: Iterable[Exchange]) -> Iterator[Row]:
@@ -66,7 +70,8 @@ def rows(exchanges: Iterable[Exchange]) -> Iterator[Row]:
         status = str(exchange.status or "...")
         note = f"{refusal.words.code} {refusal.words.title}" if refusal and refusal.words else ""
         row = partial(Row, exchange.n, exchange.flow, at=exchange.request.at, fault=exchange.fault)
-        yield row(start, end, said, status, _tone(exchange), note)
+        back = ORDER.index(end) < ORDER.index(start)
+        yield row(start, end, said, status, _tone(exchange), note, back=back)
         for wrote, count in written(exchange).items():
             counted = f"{count} row{'s' * (count != 1)}"
             yield row(end, Lane.DATABASE, wrote, counted, Tone.STORED)

@@ -11,6 +11,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from catshop.inspector.recorder import Memory
@@ -20,7 +21,7 @@ from catshop.inspector.web.live import Bell
 from catshop.inspector.web.overview import changed
 
 HIDDEN: Final = re.compile(
-    r"hash|sealed|password|secret|payload|fingerprint|successor|token|^(user_)?code$|^state$"
+    r"hash|sealed|password|secret|payload|fingerprint|successor|token|^(user_)?code$"
     r"|^browser$|^idempotency_key$|^(proof|jti)"
 )
 """Columns whose cells are marks."""
@@ -77,6 +78,8 @@ def shown(raw: Raw, redactor: Redactor) -> Table:
 def _cell(name: str, value: object, redactor: Redactor) -> str:
     if value is None:
         return ""
+    if name.endswith("_at") and isinstance(value, int):
+        return datetime.fromtimestamp(value / 1000, UTC).isoformat(" ", "milliseconds")[:-6]
     text = value.hex() if isinstance(value, bytes) else str(value)
     if not text:
         return text

@@ -13,7 +13,7 @@ function arrange(row) {
   const item = document.getElementById("row").content.firstElementChild.cloneNode(true);
   const link = item.firstElementChild;
   const stored = row.tone === "stored";
-  item.className = `${row.tone} from-${row.start} to-${row.end} new`;
+  item.className = `${row.tone} from-${row.start} to-${row.end}${row.back ? " back" : ""} new`;
   item.dataset.n = row.n;
   link.href = `/-/wire/${row.n}${stored ? "#store" : ""}`;
   link.querySelector(".n").textContent = row.n;
