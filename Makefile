@@ -10,6 +10,7 @@
 #   make servers       our client at other SDKs' servers
 #   make judges        other people's OAuth clients and servers against ours
 #   make pages         what people see, in a browser
+#   make pictures      take the pictures of the documentation anew
 #   make bench         measure against the SDK's own server
 #   make lock          write the pins anew after a change of pyproject.toml (UPGRADE=1 takes newest)
 #   make clean         remove everything that was made here, except your shop's database
@@ -21,7 +22,7 @@ SRC  := catshop tests conformance bench docs
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help serve demo test check fix format lint types contracts spelling generated conformance \
-        clients servers judges pages bench lock clean
+        clients servers judges pages pictures bench lock clean
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
@@ -77,6 +78,9 @@ judges: $(VENV)/check.stamp conformance/node_modules/.stamp .cache/strangers/.st
 
 pages: $(VENV)/check.stamp .cache/chromium/.stamp
 	$(BIN)/pytest -n auto tests/journeys/pages/journey_*.py $(ARGS)
+
+pictures: $(VENV)/check.stamp .cache/chromium/.stamp
+	PICTURES=new $(BIN)/pytest tests/journeys/pages/journey_pictures.py $(ARGS)
 
 fix: $(VENV)/check.stamp
 	$(BIN)/ruff check --fix --exit-zero --quiet .

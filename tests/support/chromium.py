@@ -8,10 +8,12 @@ is kept in `complaints`, and a test that ends with one has failed.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from platform import machine
 from typing import Any, Final
 
 from playwright.async_api import (
@@ -89,6 +91,13 @@ class Chromium:
     async def _dialog(self, dialog: Dialog) -> None:
         self.complaints.append(f"dialog: {dialog.message}")
         await dialog.dismiss()
+
+
+def missing() -> str:
+    """Why there can be no browser here; empty where there is one."""
+    if os.environ.get("CATSHOP_CHROMIUM") or (sys.platform, machine()) == ("linux", "x86_64"):
+        return ""
+    return f"npm has no Chromium for {sys.platform} {machine()}: name one in CATSHOP_CHROMIUM"
 
 
 @asynccontextmanager

@@ -81,3 +81,16 @@ async def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
 async def allow(page: Page) -> None:
     """Say yes."""
     await page.get_by_role("button", name="Allow", exact=True).click()
+
+
+async def wrong_verifier(url: str) -> None:
+    """A client comes in as it should, and then has not the verifier that it began with."""
+    async with httpx2.AsyncClient() as http, httpx2.AsyncClient() as browser:
+        client = Terminal(url, http, browser)
+        await http.post(f"{url}/mcp", json={})
+        await http.get(f"{url}/.well-known/oauth-protected-resource/mcp")
+        await http.get(f"{url}/.well-known/oauth-authorization-server")
+        await client.register()
+        code = await client.code("alice")
+        client.verifier = "n" * 43
+        assert (await client.redeem(code)).status_code == 400

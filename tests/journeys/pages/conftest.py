@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chromium import Chromium, chromium
+from tests.support.chromium import Chromium, chromium, missing
 from tests.support.shop import Open, open_shop
 
 
@@ -27,5 +27,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[Open]:
 @pytest.fixture
 async def browser() -> AsyncIterator[Chromium]:
     """A browser that has nothing to complain about in the end."""
+    if reason := missing():
+        pytest.skip(reason)
     async with chromium() as started:
         yield started

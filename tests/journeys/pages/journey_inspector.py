@@ -19,6 +19,7 @@ from tests.journeys.pages.journey_looks import shot
 from tests.support.chromium import DESK, PHONE, Chromium, overflow, violations
 from tests.support.inspected import Inspected, inspected
 from tests.support.terminal import Terminal
+from tests.support.visits import wrong_verifier
 
 PLACES: Final = {
     "journey": "/-/journey",
@@ -51,19 +52,6 @@ async def watched(tmp_path: Path) -> AsyncIterator[Inspected]:
         yield opened
 
 
-async def wrong_verifier(shop: Inspected) -> None:
-    """A client comes in as it should, and then has not the verifier that it began with."""
-    async with httpx2.AsyncClient() as http, httpx2.AsyncClient() as browser:
-        client = Terminal(shop.url, http, browser)
-        await http.post(shop.mcp, json={})
-        await http.get(f"{shop.url}/.well-known/oauth-protected-resource/mcp")
-        await http.get(f"{shop.url}/.well-known/oauth-authorization-server")
-        await client.register()
-        code = await client.code("alice")
-        client.verifier = "n" * 43
-        assert (await client.redeem(code)).status_code == 400
-
-
 async def refused(page: Page, shop: Inspected) -> str:
     """The number of the exchange that was refused last."""
     answer = await page.context.request.get(f"{shop.home}/-/wire.json?q=status:400")
@@ -76,7 +64,7 @@ async def test_a_page_of_the_inspector_is_for_everybody(
     watched: Inspected, browser: Chromium, place: str, scheme: str
 ) -> None:
     """WCAG 2.2 §1.4.3, §1.4.10, §4.1.2, as far as a program can tell."""
-    await wrong_verifier(watched)
+    await wrong_verifier(watched.url)
     page = await browser.page(color_scheme=scheme, viewport={"width": 1440, "height": 900})
     await page.goto(watched.link)
     number = await refused(page, watched)
@@ -95,7 +83,7 @@ async def test_a_wrong_verifier_is_seen_down_to_the_line(
     """RFC 7636 §4.6: the exchange, the check, the line, the difference and the fix."""
     page = await browser.page(java_script_enabled=False)
     await page.goto(watched.link)
-    await wrong_verifier(watched)
+    await wrong_verifier(watched.url)
     await page.get_by_role("link", name="Wire", exact=True).click()
     await page.locator("li.refused a").last.click()
     why = await page.locator(".why").inner_text()
@@ -131,7 +119,7 @@ async def test_a_row_appears_soon_after_its_exchange(watched: Inspected, browser
 
 async def test_the_keyboard_walks_the_wire(watched: Inspected, browser: Chromium) -> None:
     """WCAG 2.2 §2.1.1, §2.4.7: j and k move, Enter opens, p pauses; every stop can be seen."""
-    await wrong_verifier(watched)
+    await wrong_verifier(watched.url)
     page = await browser.page()
     await page.goto(watched.link)
     await page.goto(f"{watched.home}/-/wire")
