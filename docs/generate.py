@@ -1,8 +1,8 @@
 """Write the pages of docs/reference that a command can print; `--check` only compares.
 
 `make fix` writes them, `make check` compares. Each page has one source: the dataclasses of
-`limits.py` and `config.py`, the catalogue of refusals, the record of the official suite, the marks
-of the tests; and in the README, `catshop demo`. Nothing there is typed twice.
+`limits.py` and `config.py`, the catalogue of refusals, the records of the official suite and of
+`bench/`, the marks of the tests; and in the README, `catshop demo`. Nothing there is typed twice.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, Final
 
+from bench import record
+from bench.record import Record, Verdict
 from catshop.catalogue import catalogue
 from catshop.catalogue.page import page_of
 from catshop.config import Setting, load
-from catshop.inspector.recorder import ASIDE, FILE_OCTETS
+from catshop.inspector.files import ASIDE, FILE_OCTETS
 from catshop.inspector.recording import KINDS, VERSION, Line
 from catshop.lab.faults import FAULTS
 from tests.oauth.cases import ROWS, TESTS, held
@@ -40,6 +42,12 @@ MEMBERS: Final = {
 }
 """The types of the members of a recording, as JSON has them."""
 SUITE_RECORD: Final = ROOT / "conformance/expected.json"
+JUDGED: Final = {
+    Verdict.HELD: "every interval ends below",
+    Verdict.BROKEN: "an interval begins above",
+    Verdict.OPEN: "an interval reaches across",
+}
+"""What makes each verdict, of what was promised of the trace."""
 
 
 def main() -> int:
@@ -178,6 +186,70 @@ def conformance() -> str:
     )
 
 
+def performance() -> str:
+    """What was measured: what the trace costs, and how the shop does beside the SDK's server."""
+    trace, peers = record.read("overhead"), record.read("compare")
+    return page(
+        "Performance",
+        filled("""
+            What `make bench` found when it was last told to save it. Only ratios are kept: seconds
+            do not travel between machines, so whatever is compared was measured in one run, in
+            turns, the servers on one core and their client on another. A cell is the median of the
+            ratios, and the interval of 95 % around it; 1 is the same, 2 is twice as much. No figure
+            here fails a build. `make bench` measures again and prints; `make bench ARGS=--save` and
+            then `make fix` renew this page.
+        """),
+        "## What the trace costs",
+        filled(f"""
+            {measured(trace)} The shop is compared with itself without its trace:
+            {trace.facts["places"]} places in {trace.facts["modules"]} modules that tell it
+            something, ask whether anybody watches, or keep something to be told, are taken out
+            while the modules are loaded (`bench/without_trace.py`). Servers are asked in turns of
+            a few milliseconds, because whatever slows a machine down lasts longer and meets both
+            alike; and they are started anew {trace.facts["sittings"]} times, because two processes
+            of one program differ, too.
+        """),
+        ratios("the trace", trace),
+        filled(promise(trace)),
+        "## Beside the SDK's own server",
+        filled(f"""
+            {measured(peers)} The shop is compared with the SDK's low-level `Server` (mcp
+            {peers.facts["mcp"]}) under uvicorn {peers.facts["uvicorn"]}, with uvloop and httptools.
+            The same call with the same answer; both check a bearer token against SQLite.
+        """),
+        ratios("server", peers),
+    )
+
+
+def promise(trace: Record) -> str:
+    """Whether the trace is as cheap as it should be."""
+    verdict, most = record.judged(trace), f"{1 + record.PROMISE:.2f}"
+    highest = max(cost.high for cost in record.unwatched(trace))
+    return f"""
+        The promise: while nobody watches, the trace costs under {record.PROMISE * 100:.0f} % of the
+        throughput. A busy core serves the more requests the less each takes of it, and a neighbour
+        on the machine disturbs that time less than the clock on the wall, so the column of the
+        processor is judged. The promise is **{verdict}**: {JUDGED[verdict]} {most}, and the highest
+        end is {highest:.3f}. Recording has its price for whoever asks for it: each body is read
+        once more, in search of secrets.
+    """
+
+
+def measured(told: Record) -> str:
+    """Where figures come from."""
+    return f"Measured on {told.date} with Python {told.python} by `{told.command}`."
+
+
+def ratios(name: str, told: Record) -> str:
+    """Every row of every kind of work."""
+    rows = [
+        (f"`{work}`", row.name, str(row.cpu), str(row.rate))
+        for work, each in told.tables.items()
+        for row in each
+    ]
+    return table(("call", name, "processor, for a request", "throughput"), rows)
+
+
 def oauth_cases() -> str:
     """Every row of the table of OAuth cases, with the tests that hold it."""
     tests: dict[str, list[tuple[str, str, str]]] = {}
@@ -263,6 +335,12 @@ def members(kind: type) -> str:
     return table(("member", "type", "what it says"), rows)
 
 
+def filled(text: str) -> str:
+    """A paragraph, in lines of its own."""
+    words = " ".join(text.split())
+    return textwrap.fill(words, 100, break_long_words=False, break_on_hyphens=False)
+
+
 def table(head: Sequence[str], rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> str:
     """A table of Markdown."""
     lines = [head, ["---"] * len(head), *rows]
@@ -287,6 +365,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "faults.md": faults,
     "limits.md": limits,
     "oauth-cases.md": oauth_cases,
+    "performance.md": performance,
     "recording.md": recording,
 }
 

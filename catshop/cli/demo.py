@@ -24,7 +24,7 @@ import anyio
 import typer
 
 from catshop import __version__
-from catshop.app import House, listening, open_house
+from catshop.app import House, listening, mint, open_house
 from catshop.cli.callback import loopback
 from catshop.cli.remote import ToolFailed
 from catshop.cli.serve import program, recorded
@@ -44,6 +44,7 @@ from catshop.inspector.ladder import ASCII, LINES, Style, ladder
 from catshop.inspector.mermaid import mermaid
 from catshop.inspector.recorder import Memory, Recorder
 from catshop.inspector.recording import Exchange, Recording
+from catshop.inspector.redact import Redactor
 from catshop.inspector.rungs import Tone, rungs
 from catshop.inspector.still import still
 from catshop.kernel import Trace, utc_now
@@ -101,16 +102,17 @@ def demo(
 
 async def trip(record: Path | None = None) -> Recording:
     """Every exchange of one purchase, in order; in the file `record`, too, if there is one."""
-    recorder, trace = Recorder(f"catshop {__version__}"), Trace()
+    redactor, trace = Redactor(mint().encode()), Trace()
+    recorder = Recorder(f"catshop {__version__}", redactor=redactor)
     memory = Memory(started=recorder.started)
     recorder.watch(memory)
     trace.observe(recorder)
-    with direct(), recorded(trace, record):
-        async with (
-            throwaway(trace) as house,
-            shopper(f"{house.config.issuer}/mcp", trace) as client,
-        ):
-            await buy(client)
+    with direct(), recorded(trace, record, redactor) as files:
+        async with throwaway(trace) as house:
+            if files is not None:
+                files.located(house.config.issuer)
+            async with shopper(f"{house.config.issuer}/mcp", trace) as client:
+                await buy(client)
     return memory.recording()
 
 

@@ -63,9 +63,11 @@ class Inspector:
         trace: Trace,
         tell: Callable[[str], None],
         faulty: Faulty | None = None,
+        redactor: Redactor | None = None,
     ) -> None:
         check_place(config.host, config.issuer)
         self._trace = trace
+        self._redactor = redactor or Redactor(mint().encode())
         self._tell = tell
         self._faulty = faulty
 
@@ -74,27 +76,21 @@ class Inspector:
 
         @asynccontextmanager
         async def beside(house: House) -> AsyncIterator[Handler]:
-            redactor = Redactor(mint().encode())
-            stepper = Stepper(ahead(house.config), redactor)
-            async with (
-                inner(house) as handler,
-                self._served(house, stepper, redactor) as origin,
-            ):
+            stepper = Stepper(ahead(house.config), self._redactor)
+            async with inner(house) as handler, self._served(house, stepper) as origin:
                 yield Explaining(stepper.before(handler), f"{origin}/-/explain/")
 
         return beside
 
     @asynccontextmanager
-    async def _served(
-        self, house: House, stepper: Stepper, redactor: Redactor
-    ) -> AsyncIterator[str]:
+    async def _served(self, house: House, stepper: Stepper) -> AsyncIterator[str]:
         """The pages, at the origin that is handed out."""
         place = Place(house.config.issuer, self._fault)
         own = SqliteDatabase.open(Path(house.config.database), house.config.limits.storage, Trace())
         read, told = partial(tables, own), snippets(place)
         ports = Ports(read, stepper, told, self._faulty, play(house))
         link = mint()
-        desk = Desk(place, entered_by(link), redactor, ports)
+        desk = Desk(place, entered_by(link), self._redactor, ports)
         stop = self._trace.observe(desk.recorder)
         async with opened(desk, house.config.limits.http) as origin:
             self._tell(f"{origin}/-/?t={link}")

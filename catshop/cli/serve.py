@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from signal import Signals
@@ -29,9 +30,11 @@ from catshop.cli.logs import outlet
 from catshop.cli.options import ConfigOption, DatabaseOption, IssuerOption, configured, run
 from catshop.config import Config, load
 from catshop.conversions import Backend, Era, TokenFormat
+from catshop.inspector.files import Files
 from catshop.inspector.printer import Printer
-from catshop.inspector.recorder import Files, Recorder
+from catshop.inspector.recorder import Recorder
 from catshop.inspector.recording import RecordingRefused
+from catshop.inspector.redact import Redactor
 from catshop.kernel import Principal, Trace
 from catshop.oauth.administration import Mistake
 from catshop.oauth.scopes import parse
@@ -106,27 +109,29 @@ def serve(
         trace=trace,
         config=config,
     )
-    observed = Trace()
+    observed, redactor = Trace(), Redactor(app.mint().encode())
     made = import_module(LABORATORY).Laboratory(settings, observed) if lab else None
     watching = (
-        import_module(INSPECTOR).Inspector(settings, observed, announce_link, made)
+        import_module(INSPECTOR).Inspector(settings, observed, announce_link, made, redactor)
         if inspect
         else None
     )
 
-    async def work() -> None:
-        ready = _announce if made is None else _announce_laboratory
-        beside = app.alone if made is None else made.around
-        if watching is not None:
-            beside = watching.around(beside)
+    beside = app.alone if made is None else made.around
+    if watching is not None:
+        beside = watching.around(beside)
+
+    async def work(files: Files | None) -> None:
+        ready = partial(_ready, files, record, in_laboratory=lab)
         await app.serve(settings, trace=observed, ready=ready, beside=beside)
 
     try:
-        with outlet(sys.stderr) as errors, recorded(observed, record):
+        with outlet(sys.stderr) as errors, recorded(observed, record, redactor) as files:
             logging.basicConfig(level=logging.INFO, format=LINE, stream=errors)
             if settings.trace:
-                observed.observe(Printer(errors if made is None else made.paper(errors)))
-            run(settings, work)
+                paper = errors if made is None else made.paper(errors)
+                observed.observe(Printer(paper, redactor=redactor))
+            run(settings, partial(work, files))
     except OSError as error:
         advice = _advice(settings, error)
         if advice is None:
@@ -135,12 +140,14 @@ def serve(
 
 
 @contextmanager
-def recorded(trace: Trace, path: Path | None) -> Iterator[None]:
+def recorded(
+    trace: Trace, path: Path | None, redactor: Redactor | None = None
+) -> Iterator[Files | None]:
     """Record what `trace` tells into `path`, if there is one. RecordingRefused if it cannot be."""
     if path is None:
-        yield
+        yield None
         return
-    recorder = Recorder(f"catshop {__version__}")
+    recorder = Recorder(f"catshop {__version__}", redactor=redactor)
     try:
         files = Files(path, recorder.started)
     except OSError as error:
@@ -148,10 +155,21 @@ def recorded(trace: Trace, path: Path | None) -> Iterator[None]:
     recorder.watch(files)
     stop = trace.observe(recorder)
     try:
-        yield
+        yield files
     finally:
         stop()
         files.close()
+
+
+def _ready(
+    files: Files | None, record: Path | None, config: Config, *, in_laboratory: bool
+) -> None:
+    """Tell everybody where the server has come to be."""
+    if files is not None:
+        files.located(config.issuer)
+    if in_laboratory:
+        _announce_laboratory(config)
+    _announce(config, record)
 
 
 def announce_link(link: str) -> None:
@@ -160,9 +178,13 @@ def announce_link(link: str) -> None:
     sys.stdout.flush()
 
 
-def _announce(config: Config) -> None:
+def _announce(config: Config, record: Path | None) -> None:
     """What this is, where its data is, and three things to try."""
     called = program()
+    recording = f"\n  recording {record.resolve()}" if record else ""
+    read_it = (
+        f"\n    read the recording   {called} trace {shlex.quote(str(record))}" if record else ""
+    )
     where = Path(config.database).resolve()
     flags = _database_flag(config)
     if config.issuer != load().issuer:
@@ -171,13 +193,13 @@ def _announce(config: Config) -> None:
         f"""
   Cat Shop {__version__}, an MCP server and its OAuth 2.1 authorization server
   at        {config.issuer}
-  database  {where}
+  database  {where}{recording}
 
   Try next
     with an MCP client   {config.issuer}/mcp
     see the challenge    curl -i -X POST {config.issuer}/mcp
     a token for curl     TOKEN=$({called} token issue --user alice --create-user \\
-                           --scope "read write"{flags})
+                           --scope "read write"{flags}){read_it}
 
   Ctrl-C stops it.
 """.rstrip("\n")
@@ -197,7 +219,6 @@ def _announce_laboratory(config: Config) -> None:
     mend it              {called} break off{flags}
 """.rstrip("\n")
     )
-    _announce(config)
 
 
 def _database_flag(config: Config) -> str:

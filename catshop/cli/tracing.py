@@ -23,6 +23,7 @@ import anyio
 import typer
 
 from catshop import __version__
+from catshop.app import mint
 from catshop.cli.logs import outlet
 from catshop.cli.serve import INSPECTOR, LINE, announce_link, recorded
 from catshop.inspector.filters import filtered
@@ -30,6 +31,7 @@ from catshop.inspector.ladder import ASCII, LINES, Style, ladder
 from catshop.inspector.proxy import origin_of, proxying
 from catshop.inspector.recorder import Recorder
 from catshop.inspector.recording import Exchange, Line, RecordingRefused, lines_of, read
+from catshop.inspector.redact import Redactor
 from catshop.inspector.rungs import rungs
 from catshop.inspector.show import Showing, block
 from catshop.kernel import Trace
@@ -125,10 +127,12 @@ def _say(rows: Iterator[str]) -> None:
 def _stand_between(url: str, port: int, record: Path | None, showing: Showing) -> None:
     """Serve as a proxy until Ctrl-C or SIGTERM."""
     server = origin_of(url)
-    observed = Trace()
-    with outlet(sys.stderr) as errors, recorded(observed, record):
+    observed, redactor = Trace(), Redactor(mint().encode())
+    with outlet(sys.stderr) as errors, recorded(observed, record, redactor) as files:
         logging.basicConfig(level=logging.WARNING, format=LINE, stream=errors)
-        recorder = Recorder(f"catshop {__version__}")
+        recorder = Recorder(f"catshop {__version__}", redactor=redactor)
+        if files is not None:
+            files.located(server)
 
         def show(line: Line) -> None:
             _say(showing(line))

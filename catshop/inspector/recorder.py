@@ -1,24 +1,21 @@
-"""Records what a trace tells: into memory for whoever looks, and into a file for later.
+"""Records what a trace tells: into memory for whoever looks, and into whatever else takes lines.
 
 An observer of `kernel.Trace`. What it is told has been decided before, so the checks saw the real
-octets; it hides every secret before anything is kept, with a key that dies with the process. Both
-memory and files are bounded: the oldest goes first. It never fails those it watches.
-Next: `recording.py`, the lines.
+octets; it hides every secret before anything is kept, with a key that dies with the process.
+Memory is bounded: the oldest goes first. It never fails those it watches.
+Next: `recording.py`, the lines; `files.py`, where they are kept for later.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from threading import RLock
-from typing import IO, Final
+from typing import Final
 
 from catshop.inspector.exact import frame_text, kept
 from catshop.inspector.flows import Flows
@@ -48,12 +45,6 @@ EXCHANGES: Final = 2000
 OCTETS: Final = 8 * 1024 * 1024
 """What memory holds at most, of whichever there is more."""
 
-FILE_OCTETS: Final = 16 * 1024 * 1024
-"""A file that would be larger is set aside as `NAME.1`, and `NAME.1` as `NAME.2`."""
-
-ASIDE: Final = 3
-"""Files set aside at most."""
-
 FRAME_OCTETS: Final = 64 * 1024
 """The largest server-sent event that is kept."""
 
@@ -72,6 +63,7 @@ class Recorder:
         self._count = 0
         self._asked: dict[int, float] = {}
         self._pieces: dict[int, bytes] = {}
+        self._skipping: set[int] = set()
         self._sinks: tuple[Sink, ...] = ()
         self.started: Final = Started(
             program=program, began=datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -134,10 +126,16 @@ class Recorder:
             self._count += 1
             self._numbers[exchange] = self._count
             while len(self._numbers) > EXCHANGES:
-                forgotten = self._numbers.popitem(last=False)[1]
-                self._asked.pop(forgotten, None)
-                self._pieces.pop(forgotten, None)
+                self._forget()
         return self._numbers[exchange]
+
+    def _forget(self) -> None:
+        """The number of the oldest exchange that has ended; of the oldest one if none has."""
+        ended = (id_ for id_, n in self._numbers.items() if n not in self._asked)
+        n = self._numbers.pop(next(ended, next(iter(self._numbers))))
+        self._asked.pop(n, None)
+        self._pieces.pop(n, None)
+        self._skipping.discard(n)
 
     def _request(self, event: Event, n: int, at: float) -> Request:
         told = event.fields
@@ -174,18 +172,25 @@ class Recorder:
         """The events that are whole by now; what is not waits for its end, within bounds."""
         octets = self._pieces.get(n, b"") + _octets(told.get("body", b""))
         octets = octets.replace(b"\r\n", b"\n")
+        if n in self._skipping:
+            _, ended, octets = octets.partition(b"\n\n")
+            if not ended:
+                return
+            self._skipping.discard(n)
         *whole, rest = octets.split(b"\n\n")
         for each in whole:
             text = frame_text(self._redactor, each.decode("utf-8", "replace"))
             yield _frame(text, n, at)
         if len(rest) > FRAME_OCTETS:
-            yield Frame(at=at, n=n, note=f"{len(rest)} octets without an end are not shown")
+            yield Frame(at=at, n=n, note=f"more than {FRAME_OCTETS} octets: the event is not shown")
+            self._skipping.add(n)
             rest = b""
         self._pieces[n] = rest
 
     def _end(self, event: Event, n: int, at: float) -> Iterator[Line]:
         told = event.fields
         status = int(str(told.get("status") or 0))
+        self._skipping.discard(n)
         if self._pieces.pop(n, None) is None and status:
             answer = self._answer(told, n, at)
             yield answer
@@ -232,7 +237,7 @@ class Memory:
         with self._lock:
             self._held.add(line)
             if line.n:
-                size = len(written(line))
+                size = len(written(line).encode("utf-8", "replace"))
                 self._sizes[line.n] = self._sizes.get(line.n, 0) + size
                 self._size += size
             while len(self._held.exchanges) > self._most or self._size > self._octets:
@@ -249,62 +254,6 @@ class Memory:
         oldest = next(iter(self._held.exchanges))
         del self._held.exchanges[oldest]
         self._size -= self._sizes.pop(oldest)
-
-
-class Files:
-    """A file of lines that only its owner may read: a sink. A full file is set aside."""
-
-    def __init__(self, path: Path, started: Started, octets: int = FILE_OCTETS) -> None:
-        self._path = path
-        self._octets = octets
-        self._started = started
-        self._part = 0
-        self._size = 0
-        self._file: IO[str] | None = None
-        self._begin()
-
-    def __call__(self, line: Line) -> None:
-        """Write `line`. A file that cannot be written to ends the recording, and nothing else."""
-        if self._file is None:
-            return
-        text = written(line) + "\n"
-        try:
-            if self._size + len(text) > self._octets:
-                self._set_aside()
-            self._write(text)
-        except (OSError, ValueError) as error:
-            log.warning("the recording ends: %s", error)
-            self._file = None
-
-    def close(self) -> None:
-        """Nothing more is written. Idempotent."""
-        if self._file is not None:
-            self._file.close()
-        self._file = None
-
-    def _begin(self) -> None:
-        """OSError when the file cannot be made."""
-        self._part += 1
-        made = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        self._file = os.fdopen(made, "w", encoding="utf-8", buffering=1)
-        self._size = 0
-        self._write(written(replace(self._started, part=self._part)) + "\n")
-
-    def _write(self, text: str) -> None:
-        if self._file is not None:
-            self._size += len(text.encode("utf-8", "replace"))
-            self._file.write(text.encode("utf-8", "replace").decode("utf-8"))
-
-    def _set_aside(self) -> None:
-        self.close()
-        for number in range(ASIDE, 0, -1):
-            older = self._path if number == 1 else self._aside(number - 1)
-            if older.exists():
-                older.replace(self._aside(number))
-        self._begin()
-
-    def _aside(self, number: int) -> Path:
-        return self._path.with_name(f"{self._path.name}.{number}")
 
 
 def _frame(text: str, n: int, at: float) -> Frame:

@@ -43,7 +43,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started(Line):
-    """The first line of every file."""
+    """The first line of every file, and once more when the address of the server is known."""
 
     version: int = VERSION
     """The version of this format."""
@@ -52,7 +52,7 @@ class Started(Line):
     began: str = ""
     """The date and time at which `at` was 0, in UTC. RFC 3339."""
     url: str = ""
-    """The address of the server, where it is known."""
+    """The address of the server; empty where it is not known."""
     part: int = 1
     """Counts the files of one recording: a file that is full is set aside and a new one begun."""
 
@@ -280,7 +280,7 @@ def written(line: Line) -> str:
 
 
 def parsed(text: str) -> Line | None:
-    """What a line of a file says; None for a kind that is not known. RecordingRefused if broken."""
+    """What a line of a file says; None for a kind that is not known. ValueError if broken."""
     try:
         said = json.loads(text)
         kind = KINDS.get(said["is"])
@@ -288,15 +288,23 @@ def parsed(text: str) -> Line | None:
             return None
         members: dict[str, Any] = {each.name: _member(each, said) for each in fields(kind)}
         return kind(**members)
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise RecordingRefused("E-REC-02", text[:60]) from None
+    except (KeyError, TypeError, RecursionError):
+        raise ValueError("not a line of a recording") from None
 
 
 def lines_of(text: Iterable[str]) -> Iterator[Line]:
-    """The lines of a file: the first must say that this is a recording of our version."""
+    """The lines of a file: the first must say that this is a recording of our version.
+
+    A last line without its end is left out: whoever wrote it was stopped.
+    """
     known = False
-    for each in text:
-        line = parsed(each) if each.strip() else None
+    for number, each in enumerate(text, 1):
+        try:
+            line = parsed(each) if each.strip() else None
+        except ValueError:
+            if known and not each.endswith("\n"):
+                return
+            raise _refused(number) from None
         if not known and not isinstance(line, Started):
             raise RecordingRefused("E-REC-01")
         if isinstance(line, Started) and line.version != VERSION:
@@ -308,16 +316,38 @@ def lines_of(text: Iterable[str]) -> Iterator[Line]:
         raise RecordingRefused("E-REC-01")
 
 
+def _refused(number: int) -> RecordingRefused:
+    return (
+        RecordingRefused("E-REC-02", f"line {number}")
+        if number > 1
+        else RecordingRefused("E-REC-01")
+    )
+
+
 def read(path: Path) -> Recording:
-    """The recording in a file. RecordingRefused when it is none."""
+    """The recording in a file. RecordingRefused when it is none, and says which file."""
     recording = Recording()
     try:
         with path.open(encoding="utf-8") as file:
             for line in lines_of(file):
                 recording.add(line)
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordingRefused("E-REC-01", f"{path}: {error}") from None
+    except OSError as error:
+        raise RecordingRefused("E-REC-01", f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise RecordingRefused("E-REC-01", f"{path}: it is not UTF-8") from None
+    except RecordingRefused as refused:
+        where = f"{path}: {refused.arrived}" if refused.arrived else str(path)
+        raise RecordingRefused(refused.code, where) from None
     return recording
+
+
+def is_recording(path: Path) -> bool:
+    """Whether the first line of a file says so; False for a file that is not there."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            return isinstance(parsed(file.readline()), Started)
+    except (OSError, ValueError):
+        return False
 
 
 def _member(each: Field[Any], said: Mapping[str, object]) -> object:

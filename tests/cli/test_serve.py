@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from catshop.inspector.recording import Check, read
+from catshop.inspector.redact import MARK
 from tests.support.hosting import BOTH, ENVELOPE, MODERN
 from tests.support.program import PATIENCE, Serving, catshop, environment, serving
 
@@ -236,3 +237,21 @@ def test_an_era_can_be_left_out(tmp_path: Path, era: str, stateless: int, handsh
         message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": about}
         headers = {"Authorization": f"Bearer {token}", "Accept": BOTH}
         assert httpx2.post(shop.mcp, json=message, headers=headers).status_code == handshake
+
+
+def test_what_is_printed_and_what_is_recorded_have_the_same_marks(tmp_path: Path) -> None:
+    """One secret, one mark, wherever one looks; and a file that is taken is refused in words."""
+    with serving(tmp_path, "--trace", "--record", "r.jsonl") as shop:
+        assert f"recording {tmp_path.resolve() / 'r.jsonl'}" in shop.banner
+        headers = {"Authorization": "Bearer a-token-of-nobody"}
+        assert httpx2.post(shop.mcp, headers=headers).status_code == 401
+        second = catshop(tmp_path, "serve", "--port", "0", "--record", "r.jsonl")
+        assert (second.returncode, "E-REC-12" in second.stderr) == (1, True)
+        shop.process.send_signal(signal.SIGTERM)
+        assert shop.wait() == 0
+    recording = read(tmp_path / "r.jsonl")
+    assert recording.started.url == shop.url
+    kept = {mark for each in recording.exchanges.values() for _, value in each.request.fields
+            for mark in MARK.findall(value)}  # fmt: skip
+    assert kept
+    assert kept <= set(MARK.findall(shop.log.read_text("utf-8")))

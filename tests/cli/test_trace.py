@@ -12,7 +12,7 @@ from threading import Timer
 import httpx2
 import pytest
 
-from catshop.inspector.recorder import Files
+from catshop.inspector.files import Files
 from catshop.inspector.recording import Answer, Check, Ended, Request, Started, read
 from tests.cli.conftest import Command
 from tests.support.program import PATIENCE, catshop, environment, serving

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from urllib.parse import quote
 import anyio
 import pytest
 
-from catshop.inspector.recorder import ASIDE, FRAME_OCTETS, Files, Memory, Recorder
+from catshop.inspector.recorder import EXCHANGES, FRAME_OCTETS, Memory, Recorder
 from catshop.inspector.recording import (
     Check,
     Ended,
@@ -19,9 +18,7 @@ from catshop.inspector.recording import (
     Line,
     Message,
     Recording,
-    Request,
     Sql,
-    Started,
     read,
     written,
 )
@@ -219,30 +216,19 @@ def test_memory_forgets_the_oldest_exchange_first() -> None:
     assert 2 < len(by_size.recording().exchanges) < 7
 
 
-def test_a_full_file_is_set_aside_and_the_oldest_goes(tmp_path: Path) -> None:
-    path = tmp_path / "r.jsonl"
-    files = Files(path, Started(program="test"), octets=500)
-    for number in range(60):
-        files(Request(n=number + 1, target="/" + "x" * 60))
-    files.close()
-    names = sorted(each.name for each in tmp_path.iterdir())
-    assert names == ["r.jsonl", *(f"r.jsonl.{number + 1}" for number in range(ASIDE))]
-    parts = [read(tmp_path / name).started.part for name in names]
-    assert parts == sorted(parts, reverse=True)
-    assert 60 in read(path).exchanges
-    assert all(each.stat().st_size <= 500 for each in tmp_path.iterdir())
-
-
-def test_a_file_that_cannot_be_written_to_ends_the_recording_alone(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    folder = tmp_path / "gone"
-    folder.mkdir()
-    files = Files(folder / "r.jsonl", Started(), octets=10)
-    shutil.rmtree(folder)
-    files(Request(n=1))
-    files(Request(n=2))
-    assert caplog.text.count("the recording ends") == 1
+def test_what_has_not_ended_keeps_its_number_however_many_come_after() -> None:
+    """A stream may be open for hours."""
+    made, memory = recorder()
+    made(request("open"))
+    for number in range(EXCHANGES + 5):
+        made(request(str(number)))
+        made(answer(str(number)))
+    made(answer("open"))
+    assert made.number("open") == 1
+    assert made.number("0") == 0
+    assert [line.n for line in memory.recording().exchanges[1].every(Ended)] == [1] or (
+        1 not in memory.recording().exchanges
+    )
 
 
 def test_an_event_that_cannot_be_recorded_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:

@@ -55,21 +55,22 @@ def test_a_kind_of_line_that_is_not_known_is_skipped() -> None:
     assert [type(line) for line in lines_of(text)] == [Started, Ended]
 
 
+FIRST = written(Started()) + "\n"
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
         pytest.param("", "E-REC-01", id="no-beginning"),
         pytest.param('{"is":"ended","n":1}\n', "E-REC-01", id="the-beginning-was-cut-off"),
-        pytest.param("HTTP/1.1 200 OK\n", "E-REC-02", id="not-json"),
-        pytest.param("[1]\n", "E-REC-02", id="no-object"),
+        pytest.param("HTTP/1.1 200 OK\n", "E-REC-01", id="not-json"),
+        pytest.param("[1]\n", "E-REC-01", id="no-object"),
         pytest.param('{"is":"recording","version":2}\n', "E-REC-03", id="of-the-future"),
-        pytest.param('{"is":"recording","version":"1"}\n', "E-REC-02", id="text-for-a-number"),
-        pytest.param(
-            written(Started()) + '\n{"is":"request","fields":[["a"]]}', "E-REC-02", id="odd-pair"
-        ),
-        pytest.param(written(Started()) + '\n{"is":"check","told":[]}', "E-REC-02", id="odd-told"),
-        pytest.param(written(Started()) + '\n{"is":"request","n":true}', "E-REC-02", id="true"),
-        pytest.param(written(Started()) + "\n" + "[" * 9000, "E-REC-02", id="deep"),
+        pytest.param('{"is":"recording","version":"1"}\n', "E-REC-01", id="text-for-a-number"),
+        pytest.param(FIRST + '{"is":"request","fields":[["a"]]}\n', "E-REC-02", id="odd-pair"),
+        pytest.param(FIRST + '{"is":"check","told":[]}\n', "E-REC-02", id="odd-told"),
+        pytest.param(FIRST + '{"is":"request","n":true}\n', "E-REC-02", id="true"),
+        pytest.param(FIRST + "[" * 9000 + "\n", "E-REC-02", id="deep"),
     ],
 )
 def test_what_is_no_recording_is_refused_with_its_reason(
@@ -80,6 +81,26 @@ def test_what_is_no_recording_is_refused_with_its_reason(
     with pytest.raises(RecordingRefused) as refused:
         read(path)
     assert refused.value.code == code
+
+
+def test_a_refusal_names_the_file_and_the_line_and_shows_nothing_of_it(tmp_path: Path) -> None:
+    """It may be a file of secrets that somebody named by mistake."""
+    path = tmp_path / "x.jsonl"
+    path.write_text(FIRST + "{}\n", "utf-8")
+    with pytest.raises(RecordingRefused) as refused:
+        read(path)
+    assert refused.value.arrived == f"{path}: line 2"
+    path.write_text("root:secret\n", "utf-8")
+    with pytest.raises(RecordingRefused) as refused:
+        read(path)
+    assert refused.value.arrived == str(path)
+
+
+def test_a_last_line_without_its_end_is_left_out(tmp_path: Path) -> None:
+    """Whoever wrote it was stopped; what came before is worth reading."""
+    path = tmp_path / "x.jsonl"
+    path.write_text(FIRST + written(Request(n=1)) + "\n" + '{"is":"frame","at":1.', "utf-8")
+    assert list(read(path).exchanges) == [1]
 
 
 def test_a_file_that_is_not_there_is_no_recording(tmp_path: Path) -> None:

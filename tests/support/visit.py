@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import httpx2
 
-from catshop.inspector.recorder import Files, Memory, Recorder
+from catshop.inspector.files import Files
+from catshop.inspector.recorder import Memory, Recorder
 from catshop.inspector.recording import Recording
 from catshop.inspector.redact import Redactor
 from catshop.kernel import Trace
