@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -64,6 +65,12 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash((Secret, self.digest()))
+
+
+SHAPE: Final = re.compile(
+    r"cat(?:_|%5f)(?:at|rt|ac|dc|cs|ra)(?:_|%5f)[a-z0-9_.%-]{8,}", re.ASCII | re.IGNORECASE
+)
+"""What a token, code or secret that this server has issued looks like, also in a URL."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,21 +11,31 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from html import unescape
+from html.parser import HTMLParser
 from typing import Final
 
-from catshop.inspector.redact import SECRET_NAMES, Redactor
+from catshop.inspector.redact import Redactor
 
 CUT: Final = 64 * 1024
 """Characters of a body that are kept."""
 
-_FORMS: Final = re.compile(r"<(?:form|input|button)\b[^>]*>", re.IGNORECASE)
-_NAME: Final = re.compile(r'\bname="([^"]*)"', re.IGNORECASE)
-_VALUE: Final = re.compile(r'(\bvalue=")([^"]*)(")', re.IGNORECASE)
+MOST: Final = 128 * 1024
+"""Octets of a body that is looked at: hiding takes microseconds for each, and others wait."""
+
+LITERAL: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+"""A string of JSON. RFC 8259 §7."""
+
+LINES: Final = re.compile(r"\r\n|\n|\r")
+"""What ends a line of a stream, and nothing else does. WHATWG HTML §9.2.5."""
+
+TAGS: Final = frozenset({"form", "input", "button", "select", "option", "textarea"})
+"""What a form is made of."""
 
 
 def kept(redactor: Redactor, content_type: str, body: bytes) -> tuple[str, str]:
     """What is kept of a body, and a note of what is not."""
+    if len(body) > MOST:
+        return "", f"{len(body)} octets, more than the {MOST} that are looked at"
     text, note = _spelled(redactor, content_type, body)
     if len(text) > CUT:
         return text[:CUT], f"cut: {len(text) - CUT} of {len(text)} characters left out"
@@ -52,34 +62,55 @@ def _spelled(redactor: Redactor, content_type: str, body: bytes) -> tuple[str, s
 
 
 def json_text(redactor: Redactor, text: str) -> str:
-    """A JSON text with its own spelling and without its secrets. ValueError if it is none."""
-    document = json.loads(text)
+    """A JSON text with its own spelling and without its secrets. ValueError if it is none.
+
+    An object in which a name stands twice is none: nobody knows which of the two is meant.
+    """
+    document = json.loads(text, object_pairs_hook=_object)
     shown = redactor.document(document)
     swaps = dict(_differences(document, shown))
-    result = text
-    for secret in sorted(swaps, key=len, reverse=True):
-        mark = json.dumps(swaps[secret], ensure_ascii=False)
-        for literal in {json.dumps(secret), json.dumps(secret, ensure_ascii=False)}:
-            result = result.replace(literal, mark)
-    same = json.loads(result) == shown and len(result) <= len(text) + 16 * text.count('"')
-    hidden = not any(secret in result for secret in swaps if len(secret) > 3)
-    return result if same and hidden else json.dumps(shown, ensure_ascii=False)
+    if not swaps and document == shown:
+        return text
+    result = LITERAL.sub(lambda found: _swapped(found[0], swaps), text)
+    same = json.loads(result) == shown
+    return result if same else json.dumps(shown, ensure_ascii=False)
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a name stands twice")
+    return made
+
+
+def _swapped(literal: str, swaps: Mapping[str, str]) -> str:
+    """The literal, or the one of what is shown in its place."""
+    mark = swaps.get(json.loads(literal))
+    return literal if mark is None else json.dumps(mark, ensure_ascii=False)
 
 
 def frame_text(redactor: Redactor, text: str) -> str:
-    """A server-sent event, line by line; what is JSON in it, as JSON."""
-    return "\n".join(_line(redactor, line) for line in text.splitlines())
+    """A server-sent event; its data, however many lines they take, as the one text that they are.
+
+    WHATWG HTML §9.2.6.
+    """
+    lines = [line.partition(":") for line in LINES.split(text)]
+    data = "\n".join(value.removeprefix(" ") for name, _, value in lines if name == "data")
+    shown = iter(_data(redactor, data).split("\n"))
+    told = [
+        f"data: {next(shown, '')}" if name == "data" else redactor.text(f"{name}{colon}{value}")
+        for name, colon, value in lines
+    ]
+    return "\n".join([*told, *(f"data: {line}" for line in shown)])
 
 
-def _line(redactor: Redactor, line: str) -> str:
-    name, colon, data = line.partition(":")
-    if name != "data" or not data.lstrip(" ").startswith(("{", "[")):
-        return redactor.text(line)
-    space = data[: len(data) - len(data.lstrip(" "))]
+def _data(redactor: Redactor, data: str) -> str:
+    if not data.lstrip().startswith(("{", "[")):
+        return redactor.text(data)
     try:
-        return name + colon + space + json_text(redactor, data.lstrip(" "))
+        return json_text(redactor, data)
     except (ValueError, RecursionError):
-        return f"data: {len(data)} characters that are not JSON"
+        return f"{len(data)} characters that are not JSON"
 
 
 def _differences(was: object, shown: object) -> Iterator[tuple[str, str]]:
@@ -99,11 +130,27 @@ def _differences(was: object, shown: object) -> Iterator[tuple[str, str]]:
 
 def _forms(redactor: Redactor, text: str) -> Iterator[str]:
     """The tags of a page from which a form is made; what a secret field holds is a mark."""
-    for tag in _FORMS.findall(text):
-        named, held = _NAME.search(tag), _VALUE.search(tag)
-        secret = named is not None and named[1].lower() in SECRET_NAMES
-        if secret and held and held[2]:
-            mark = redactor.mark(unescape(held[2]))
-            yield redactor.text(tag[: held.start(2)]) + mark + redactor.text(tag[held.end(2) :])
-        else:
-            yield redactor.text(tag)
+    reader = _Forms(redactor)
+    reader.feed(text)
+    yield from reader.found
+
+
+class _Forms(HTMLParser):
+    """Reads the tags of `TAGS`, in whatever way their attributes are written."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in TAGS:
+            held = {name: value or "" for name, value in attrs}
+            self.found.append(self._tag(tag, held))
+
+    def _tag(self, tag: str, held: dict[str, str]) -> str:
+        value = held.get("value", "")
+        if value:
+            held["value"] = self._redactor.value(held.get("name", ""), value)
+        shown = (f' {name}="{self._redactor.text(text)}"' for name, text in held.items())
+        return f"<{tag}{''.join(shown)}>"

@@ -3,29 +3,41 @@
 A secret becomes a mark such as ‹7f3a1c›: the start of a keyed hash, whose key is an argument and
 dies with the process, so that a mark tells nothing to whoever keeps the output. What is not
 understood is not shown: of a body that is neither JSON nor a form only the size remains. Checks
-see the real bytes, only printing passes through here: redact last. Pure. Next: `printer.py`.
-RFC 6750 §5.3.
+see the real bytes, only printing passes through here: redact last. A secret that was seen once is
+known again, wherever it comes back. Pure, but for that memory. Next: `exact.py`. RFC 6750 §5.3.
 """
 
 from __future__ import annotations
 
+import base64
 import hmac
 import json
 import re
+from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
+from threading import Lock
 from typing import Final
 from urllib.parse import quote, unquote_plus
 
-from catshop.kernel import Secret
+from catshop.kernel import SHAPE, Secret
 
 SECRET_NAMES: Final = frozenset({
-    "access_token", "actor_token", "assertion", "client_assertion", "client_secret", "code",
-    "code_verifier", "cookie", "csrf", "csrf_token", "device_code", "dpop", "id_token",
-    "mcp_session_id",
-    "new_password", "password", "refresh_token", "registration_access_token", "req", "secret",
-    "session_id", "sessionid", "set_cookie", "subject_token", "token", "user_code",
+    "access_token", "actor_token", "api_key", "apikey", "api_token", "app_secret", "assertion",
+    "auth_req_id", "auth_token", "authorization", "authorization_code", "client_assertion",
+    "client_secret", "code", "code_verifier", "cookie", "csrf", "csrf_token", "current_password",
+    "device_code", "dpop", "id_token", "id_token_hint", "initial_access_token", "jwt",
+    "logout_token", "mcp_session_id", "new_password", "otp", "passphrase", "passwd", "password",
+    "password_confirmation", "pin", "private_key", "private_token", "proxy_authorization", "pwd",
+    "refresh_token", "registration_access_token", "req", "secret", "secret_key", "security_token",
+    "session_id", "session_token", "sessionid", "set_cookie", "software_statement",
+    "subject_token", "token", "user_code", "x_access_token", "x_amz_security_token", "x_api_key",
+    "x_auth_token", "x_csrf_token", "x_xsrf_token", "xsrf_token",
 })  # fmt: skip
-"""Parameters and JSON members whose text is secret, wherever they stand."""
+"""Parameters, members and fields whose text is secret, wherever they stand; `apiKey`, too."""
+
+WHOLLY: Final = SECRET_NAMES - {"code", "token", "req", "jwt", "authorization", "cookie", "pin"}
+"""Those whose value is secret even if it is a number: the `code` of JSON-RPC is none."""
 
 KEY_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 """Members of secret keys, in any object with a `kty`. RFC 7518 §6.2.2, §6.3.2, §6.4."""
@@ -36,15 +48,29 @@ LAYERS: Final = 3
 MARK: Final = re.compile(r"‹[0-9a-f]{6}›")
 """What a secret looks like once it is hidden."""
 
-_NAMES: Final = "|".join(sorted(SECRET_NAMES, key=len, reverse=True))
+REMEMBERED: Final = 256
+"""Secrets that are known again where nothing says that they are any; the oldest is forgotten."""
+
+_SPELLED: Final = SECRET_NAMES | {name.replace("_", "") for name in SECRET_NAMES}
+_NAMES: Final = "|".join(sorted(_SPELLED, key=len, reverse=True)).replace("_", "[_-]")
+_WORD: Final = re.compile(r"[\w.~+-]{16,}")
+"""What a secret that comes again looks like."""
+_COMMON: Final = re.compile(r"[a-z_]*")
+"""A name of the field: no secret, even where somebody has sent it as one."""
 _SCHEMES: Final = re.compile(r"\b(Bearer|DPoP|Basic)(\s+)([A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE)
 _IN_QUERY: Final = re.compile(rf"(?<![\w-])({_NAMES})(=)([^&;\s\"'<>#]+)", re.IGNORECASE)
 _IN_JSON: Final = re.compile(rf'("(?:{_NAMES})"\s*:\s*)(")((?:[^"\\]|\\.)*)', re.IGNORECASE)
+_LABELLED: Final = re.compile(rf"(?<![\w-])({_NAMES})(:\s+)([^\s\"',;]+)", re.IGNORECASE)
+_USER: Final = re.compile(r"(//[^/\s:@]*)(:)([^/\s@]+)(?=@)")
+"""The password of a URL. RFC 3986 §3.2.1."""
 _SESSION: Final = re.compile(r"(mcp-session-id)([:=]\s*)([!-~]+)", re.IGNORECASE)
 _IN_KEY: Final = re.compile(r'("(?:d[pq]?|p|qi?|k|r|t)"\s*:\s*)(")((?:[^"\\]|\\.)*)')
 _ENCODED: Final = re.compile(r"(?<==)[^=&;\s\"'<>#]*%[^=&;\s\"'<>#]*")
-_OURS: Final = re.compile(r"cat_(?:at|rt|ac|dc|cs|ra)_[A-Za-z0-9_.-]{8,}")
-"""What this server issues can be told by its shape: tokens, codes, and secrets of clients."""
+_PAIR: Final = re.compile(r"[^&?;#\s\"'<>]+")
+_SHAPED: Final = re.compile(
+    rf"{SHAPE.pattern}|\beyJ[\w-]{{10,}}\.[\w-]{{10,}}\.[\w-]*", re.ASCII | re.IGNORECASE
+)
+"""What can be told by its shape: what this server issues, and signed tokens of anybody."""
 _OUR_CODE: Final = re.compile(r"[EW]-[A-Z]+-\d+")
 
 
@@ -53,11 +79,22 @@ class Redactor:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._lock = Lock()
 
     def mark(self, secret: str) -> str:
         """The mark of a secret: the same for the same secret, as long as the key lives."""
+        if _WORD.fullmatch(secret) and not _COMMON.fullmatch(secret):
+            self._remember(secret)
         digest = hmac.digest(self._key, secret.encode("utf-8", "surrogatepass"), "sha256")
         return f"‹{digest.hex()[:6]}›"
+
+    def _remember(self, secret: str) -> None:
+        with self._lock:
+            self._known[secret] = None
+            self._known.move_to_end(secret)
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
 
     def value(self, name: str, value: object) -> str:
         """Any field of an event."""
@@ -77,6 +114,7 @@ class Redactor:
         match name.lower():
             case "authorization" | "proxy-authorization":
                 scheme, space, credentials = value.partition(" ")
+                self._learn(scheme, credentials)
                 return f"{scheme} {self.mark(credentials)}" if space else self.mark(value)
             case "www-authenticate" | "proxy-authenticate":
                 scheme, space, parameters = value.partition(" ")
@@ -88,6 +126,14 @@ class Redactor:
                 return self._cookie(cookie) + semicolon + attributes
             case other:
                 return self.value(other, field)
+
+    def _learn(self, scheme: str, credentials: str) -> None:
+        """The password within Basic credentials, in case it comes again. RFC 7617 §2."""
+        if scheme.lower() != "basic":
+            return
+        with suppress(ValueError):
+            pair = base64.b64decode(credentials, validate=True).decode("utf-8")
+            self.mark(unquote_plus(pair.partition(":")[2]))
 
     def body(self, content_type: str, body: bytes) -> str:
         """A message body: JSON and forms with their secrets hidden, of all else only the size."""
@@ -117,23 +163,34 @@ class Redactor:
     def target(self, target: str) -> str:
         """A request target, or a URL: path and parameters."""
         path, mark, query = target.partition("?")
-        return self.ours(path) + mark + self.form(query)
+        return self._encoded(path, LAYERS) + mark + self.form(query)
 
-    def document(self, value: object, name: str = "") -> object:
+    def document(self, value: object, name: str = "", layers: int = LAYERS) -> object:
         """A JSON document: its secret members, at any depth, and what its texts hold."""
         if isinstance(value, Mapping):
             hidden = KEY_MEMBERS if "kty" in value else frozenset()
             return {
                 self.ours(str(k)): self._whole(inner)
-                if k in hidden
-                else self.document(inner, str(k))
+                if k in hidden or _is_whole(str(k), inner)
+                else self.document(inner, str(k), layers)
                 for k, inner in value.items()
             }
         if isinstance(value, list | tuple):
-            return [self.document(inner, name) for inner in value]
+            return [self.document(inner, name, layers) for inner in value]
+        if isinstance(value, str) and layers and value.lstrip().startswith(("{", "[")):
+            return self._nested(name, value, layers - 1)
         if isinstance(value, Secret | str):
             return self.value(name, value)
         return value
+
+    def _nested(self, name: str, text: str, layers: int) -> str:
+        """A text that is a document itself: as it came, unless something in it is secret."""
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            return self.value(name, text)
+        shown = self.document(found, name, layers)
+        return text if shown == found else json.dumps(shown, ensure_ascii=False)
 
     def text(self, text: str) -> str:
         """Free text: credentials after their scheme, parameters and members after their names."""
@@ -141,16 +198,24 @@ class Redactor:
 
     def _within(self, text: str, layers: int) -> str:
         text = _ENCODED.sub(lambda found: self._encoded(found[0], layers), text)
+        if "%" in text:
+            text = _PAIR.sub(self._pair, text)
         keys = (_IN_KEY,) if '"kty"' in text else ()
-        for pattern in (_SCHEMES, _IN_QUERY, _IN_JSON, _SESSION, *keys):
+        for pattern in (_USER, _SCHEMES, _IN_QUERY, _IN_JSON, _LABELLED, _SESSION, *keys):
             text = pattern.sub(lambda found: found[1] + found[2] + self._once(found[3]), text)
         return self.ours(text)
 
+    def _pair(self, found: re.Match[str]) -> str:
+        """A parameter whose name is encoded, too."""
+        name, equals, value = found[0].partition("=")
+        odd = "%" in name and _is_secret(unquote_plus(name), value)
+        return f"{name}={self._once(value)}" if odd and equals else found[0]
+
     def _encoded(self, value: str, layers: int) -> str:
-        """A parameter that may hold another address: as it came, unless a secret is in there."""
+        """A path or a parameter, decoded before it is judged; as it came if nothing is secret."""
         plain = unquote_plus(value)
         if plain == value:
-            return value
+            return self._within(value, 0) if layers else value
         if not layers:
             return self.mark(value)
         hidden = self._within(plain, layers - 1)
@@ -160,8 +225,13 @@ class Redactor:
         return "".join(each if MARK.fullmatch(each) else quote(each, safe="") for each in parts)
 
     def ours(self, text: str) -> str:
-        """Any text, without what this server has issued, whatever it stands in."""
-        return _OURS.sub(lambda found: self.mark(found[0]), text)
+        """Any text, without what has a shape of a secret, or was one before."""
+        text = _SHAPED.sub(lambda found: self.mark(found[0]), text)
+        return _WORD.sub(self._again, text) if self._known else text
+
+    def _again(self, found: re.Match[str]) -> str:
+        word = found[0].rstrip(".")
+        return self.mark(word) + found[0][len(word) :] if word in self._known else found[0]
 
     def _whole(self, value: object) -> str:
         """A member that is secret whatever it holds."""
@@ -170,7 +240,10 @@ class Redactor:
         )
 
     def _once(self, found: str) -> str:
-        return found if MARK.fullmatch(found) or _OUR_CODE.fullmatch(found) else self.mark(found)
+        """A mark, unless it is one or a code of ours; decoded, so that there is one for both."""
+        if MARK.fullmatch(found) or _OUR_CODE.fullmatch(found):
+            return found
+        return self.mark(unquote_plus(found) if "%" in found else found)
 
     def _parameter(self, pair: str) -> str:
         name, equals, value = pair.partition("=")
@@ -195,11 +268,22 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def _normal(name: str) -> str:
+    """A name as the table has it: `apiKey`, `Api-Key` and `keys[api_key]` are `api_key`."""
+    last = name.strip().rstrip("]").rpartition("[")[2] or name.strip().partition("[")[0]
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", last).lower().replace("-", "_")
+
+
+def _is_whole(name: str, value: object) -> bool:
+    """Whether a value that is no text, or holds others, is secret because of its name."""
+    deep = isinstance(value, Mapping | int | float) and not isinstance(value, bool)
+    return deep and _normal(name) in WHOLLY
+
+
 def _is_secret(name: str, value: object) -> bool:
     """Whether the value called `name` must be hidden: numbers and our own E- codes need not be."""
-    normal = name.strip().lower().replace("-", "_")
     return (
-        normal in SECRET_NAMES
+        _normal(name) in _SPELLED
         and isinstance(value, str)
         and value != ""
         and not _OUR_CODE.fullmatch(value)

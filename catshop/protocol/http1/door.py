@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from catshop.kernel import Kind, Secret, Trace, Unavailable, Verdict
+from catshop.kernel import SHAPE, Kind, Secret, Trace, Unavailable, Verdict
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.messages import (
     NO_STORE,
@@ -120,12 +120,13 @@ def note_event(trace: Trace, data: bytes) -> None:
 def note_answer(
     trace: Trace, request: Request, status: int, seconds: float, sent: Sent | None = None
 ) -> None:
-    """One line a request: what, how it ended, how long, which. No query: it may hold codes."""
+    """One line a request: what, how it ended, how long, which. No query and no token is in it."""
     if trace.observed:
         _note_answer(trace, status, sent)
     if log.isEnabledFor(logging.INFO):
         notes = "".join(f" {name}={value}" for name, value in request.notes.items())
-        line = (request.head.method, request.head.path, status or "gone", seconds * 1000)
+        path = SHAPE.sub("cat_...", request.head.path)
+        line = (request.head.method, path, status or "gone", seconds * 1000)
         log.info("%s %s %s %.1fms %s%s", *line, request.id, notes)
 
 
