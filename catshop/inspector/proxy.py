@@ -13,6 +13,7 @@ import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -108,9 +109,11 @@ class Proxy:
         """Pass one exchange. HttpError 421 for another host, 502 without an answer."""
         self.guard.check_host(request.head)
         there = Swap(self.here, self.server)
+        path = request.head.target if request.head.target.startswith("/") else request.head.path
         sent = self.client.build_request(
             request.head.method,
-            self.server + there.text(request.head.target),
+            self.server,
+            extensions={"target": there.text(path).encode("latin-1")},  # dots and all
             headers=list(self._onward(request.fields, there)),
             content=there(await request.body()),
         )
@@ -204,6 +207,7 @@ async def proxying(server: str, here: str) -> AsyncIterator[Proxy]:
     """A proxy for the server at the origin `server`, itself at `here`, until the context ends."""
     own = urlsplit(server).hostname or ""
     near = own in {name.strip("[]") for name in LOOPBACK}
-    async with httpx2.AsyncClient(timeout=TIMEOUT, trust_env=not near) as client:
+    nobody = CookieJar(DefaultCookiePolicy(allowed_domains=[]))  # cookies are the client's to keep
+    async with httpx2.AsyncClient(timeout=TIMEOUT, trust_env=not near, cookies=nobody) as client:
         client.headers.clear()
         yield Proxy(server, here, client)

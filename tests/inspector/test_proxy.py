@@ -23,6 +23,8 @@ from catshop.protocol.http1.server import Server, bind, port_of
 from tests.support.hosting import BOTH
 from tests.support.person import CALLBACK, Person
 from tests.support.shop import open_shop
+from tests.support.terminal import Terminal
+from tests.support.visit import recorder
 
 THERE, HERE = "http://127.0.0.1:80", "http://127.0.0.1:9999"
 SSE = (("content-type", "text/event-stream"),)
@@ -96,10 +98,8 @@ def test_what_is_no_address_of_a_server_is_refused(url: str) -> None:
 
 async def test_a_whole_sign_in_passes_and_both_sides_find_their_own_address(tmp_path: Path) -> None:
     """RFC 9728 §3.3, RFC 8414 §3.3, RFC 8707 §2: each is compared with what the client typed."""
-    trace, memory = Trace(), Memory()
-    recorder = Recorder()
-    recorder.watch(memory)
-    trace.observe(recorder)
+    trace, (made, memory) = Trace(), recorder()
+    trace.observe(made)
     async with (
         open_shop(tmp_path) as shop,
         before(shop.url, trace) as here,
@@ -242,3 +242,30 @@ async def test_who_asks_for_another_host_is_refused() -> None:
     async with before("http://127.0.0.1:9") as here, httpx2.AsyncClient() as client:
         answer = await client.get(here, headers={"Host": "evil.example"})
     assert answer.status_code == 421
+
+
+async def test_the_proxy_keeps_no_cookie_of_anybody(tmp_path: Path) -> None:
+    """RFC 6265 §5.3: who signs in through it is nobody else, and no request is more than it was."""
+    async with open_shop(tmp_path) as shop, before(shop.url) as here:
+        async with httpx2.AsyncClient() as http, httpx2.AsyncClient() as browser:
+            client = Terminal(here, http, browser)
+            await client.register()
+            await client.code("alice")
+            assert (await browser.get(f"{here}/apps")).status_code == 200
+        async with httpx2.AsyncClient() as stranger:
+            assert (await stranger.get(f"{here}/apps")).status_code == 303
+
+
+async def test_a_path_passes_as_it_is(tmp_path: Path) -> None:
+    """RFC 3986 §6.2.2.3: what is shown is what the server was sent, dots and all."""
+    trace, (made, memory) = Trace(), recorder()
+    trace.observe(made)
+    async with open_shop(tmp_path, trace) as shop, before(shop.url) as here:
+        port = here.rpartition(":")[2]
+        async with await anyio.connect_tcp("127.0.0.1", int(port)) as stream:
+            await stream.send(
+                f"GET /a/../b/./c HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+            )
+            assert b" 404 " in await stream.receive()
+    [seen] = memory.recording().exchanges.values()
+    assert seen.request.target == "/a/../b/./c"
