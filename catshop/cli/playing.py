@@ -48,9 +48,13 @@ def play(house: House) -> Play:
         token, _ = await house.administration.issue_token(user, parse(scope), SECONDS)
         return Bearer(token)
 
+    listed: list[Mapping[str, Any]] = []
+
     async def tools(user: str) -> Sequence[Mapping[str, Any]]:
-        async with connect(where, None, await bearer(user, "read write")) as client:
-            return [tool.definition for tool in await client.tools()]
+        if not listed:  # the same for everybody, so a page that is read again issues no token
+            async with connect(where, None, await bearer(user, "read write")) as client:
+                listed.extend(tool.definition for tool in await client.tools())
+        return listed
 
     async def call(
         user: str, scope: str, tool: str, arguments: Mapping[str, object]

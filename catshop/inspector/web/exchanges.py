@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from catshop.catalogue import Explanation, catalogue
 from catshop.inspector.annotations import reason
+from catshop.inspector.curl import Variable, quoted
 from catshop.inspector.recording import Body, Check, Ended, Exchange, Frame, Sql
 from catshop.inspector.redact import MARK
 from catshop.inspector.rungs import CODE, Lane, callee, caller
@@ -285,41 +286,42 @@ NOT_SENT: Final = frozenset({"host", "content-length", "connection", "accept-enc
 
 
 def curl(exchange: Exchange, base: str) -> str:
-    """The request once more, for a shell; each secret is a variable, so that it can be run."""
+    """The request once more, for a shell; each secret is a variable, so that it can be run.
+
+    Whoever was recorded wrote it: every word is quoted, names and method too.
+    """
     request, body = exchange.request, exchange.body(">")
     form = body.type.startswith(FORM)
-    lines = [f"curl -i {_word(base + _plain(request.target))}"]
-    if request.method not in {"GET", "POST"} or (request.method == "POST" and not body.text):
-        lines[0] = lines[0].replace("curl -i", f"curl -i -X {request.method}", 1)
+    lines = [f"curl -ig --path-as-is {_target(base, request.target)}"]
+    if request.method != ("POST" if body.text else "GET"):
+        lines.append(f"-X {quoted([request.method])}")
     for name, value in request.fields:
         if name.lower() not in NOT_SENT and not (form and name.lower() == "content-type"):
-            lines.append(f"-H {_word(f'{name}: {_hidden(name, value)}')}")
+            lines.append(f"-H {_word(f'{name}: ', name, value)}")
     if form:
         for name, value in parse_qsl(body.text, keep_blank_values=True):
-            lines.append(f"--data-urlencode {_word(f'{name}={_hidden(name, value)}')}")
+            lines.append(f"--data-urlencode {_word(f'{name}=', name, value)}")
     elif body.text:
-        lines.append(f"--data-raw {_word(MARK.sub('$SECRET', _escaped(body.text)))}")
+        lines.append(f"--data-raw {_word('', 'secret', body.text)}")
     return " \\\n  ".join(lines)
 
 
-def _plain(target: str) -> str:
-    """The target with a variable for each secret in it."""
+def _target(base: str, target: str) -> str:
+    """The address with a variable for each secret in it."""
     path, mark, query = target.partition("?")
-    pairs = (pair.partition("=") for pair in query.split("&"))
-    shown = "&".join(f"{name}{equals}{_hidden(name, value)}" for name, equals, value in pairs)
-    return path + mark + shown
+    pairs = [pair.partition("=") for pair in query.split("&")]
+    found: list[str] = [base, *_pieces("secret", path), mark]
+    for number, (name, equals, value) in enumerate(pairs):
+        found += ["&" * bool(number), name, equals, *_pieces(name, value)]
+    return quoted(found)
 
 
-def _hidden(name: str, value: str) -> str:
-    """The value, ready for double quotes, with a variable named after `name` for its secret."""
-    named = "TOKEN" if name.lower() == "authorization" else re.sub(r"\W", "_", name).upper()
-    return MARK.sub(f"${named}", _escaped(value))
+def _word(before: str, name: str, value: str) -> str:
+    return quoted([before, *_pieces(name, value)])
 
 
-def _escaped(text: str) -> str:
-    return re.sub(r'([\\"$`])', r"\\\1", text)
-
-
-def _word(text: str) -> str:
-    """A word between double quotes, where variables are filled in."""
-    return f'"{text}"'
+def _pieces(name: str, text: str) -> list[str]:
+    """The text, with a variable named after `name` in place of each mark."""
+    called = "TOKEN" if name.lower() == "authorization" else re.sub(r"[^A-Za-z]", "_", name).upper()
+    parts = re.split(f"({MARK.pattern})", text)
+    return [Variable(called or "SECRET") if MARK.fullmatch(part) else part for part in parts]

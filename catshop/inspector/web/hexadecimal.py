@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from catshop.inspector.redact import MARK
@@ -22,13 +23,15 @@ CELL: Final = "‹›"
 
 def dump(text: str) -> Iterator[str]:
     """The rows: offset, octets, characters."""
-    cells = list(_cells(text))
-    for start in range(0, min(len(cells), ROW * ROWS), ROW):
-        row = cells[start : start + ROW]
+    cells = _cells(text)
+    for start in range(0, ROW * ROWS, ROW):
+        row = list(islice(cells, ROW))
+        if not row:
+            return
         digits = " ".join(two for two, _ in row)
         yield f"{start:06x}  {digits:<{ROW * 3 - 1}}  {''.join(sign for _, sign in row)}"
-    if len(cells) > ROW * ROWS:
-        yield f"... {len(cells) - ROW * ROWS} octets more"
+    if next(cells, None):
+        yield f"... more than {ROW * ROWS} octets"
 
 
 def _cells(text: str) -> Iterator[tuple[str, str]]:

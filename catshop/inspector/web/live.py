@@ -8,18 +8,20 @@ Next: `pages/script.js`, the other end. WHATWG HTML §9.2.
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
+from contextlib import suppress
 from typing import Final
 
 import anyio
 
-from catshop.inspector.recorder import Memory
+from catshop.inspector.recorder import EXCHANGES, Memory
 from catshop.inspector.recording import Ended, Line
 from catshop.inspector.web import pages
 from catshop.inspector.web.entry import Entry
 from catshop.inspector.web.frame import asked
 from catshop.inspector.web.overview import chosen, rows
 from catshop.protocol.http1.errors import HttpError
-from catshop.protocol.http1.messages import STREAMED, Leave, Request, Sink, Streamed
+from catshop.protocol.http1.messages import STREAMED, ClientGone, Leave, Request, Sink, Streamed
 from catshop.protocol.http1.sse import MEDIA_TYPE, comment, event
 
 VIEWERS: Final = 16
@@ -62,8 +64,9 @@ class Live:
         try:
             fields = (("content-type", MEDIA_TYPE), *pages.FIELDS)
             sink = await request.stream(200, fields, leave=Leave.CANCELS)
-            await self._follow(request, sink)
-            await sink.close()
+            with suppress(ClientGone):
+                await self._follow(request, sink)
+                await sink.close()
         finally:
             self._viewers -= 1
         return STREAMED
@@ -71,21 +74,29 @@ class Live:
     async def _follow(self, request: Request, sink: Sink) -> None:
         await sink.send(comment("following"))
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._tell, request, sink)
+            tasks.start_soon(self._until_gone, request, sink, tasks.cancel_scope)
             await request.wait_draining()
             tasks.cancel_scope.cancel()
+
+    async def _until_gone(self, request: Request, sink: Sink, scope: anyio.CancelScope) -> None:
+        """Tell, and let go when nobody is there any more."""
+        with suppress(ClientGone):
+            await self._tell(request, sink)
+        scope.cancel()
 
     async def _tell(self, request: Request, sink: Sink) -> None:
         """An event for each exchange that has ended and was not shown before."""
         query, after = asked(request, "q"), asked(request, "after")
         first = int(after) + 1 if after.isdecimal() and len(after) < 10 else 0
-        said: set[int] = set()
+        said: OrderedDict[int, None] = OrderedDict()
         while True:
             ring = self._bell.next
             for exchange in self._memory.recording().exchanges.values():
                 if exchange.n < first or exchange.n in said or exchange.first(Ended) is None:
                     continue
-                said.add(exchange.n)
+                said[exchange.n] = None
+                while len(said) > 2 * EXCHANGES:
+                    said.popitem(last=False)
                 if found := chosen(rows([exchange]), query):
                     await sink.send(event(json.dumps(found, default=pages.plain)))
             await ring.wait()

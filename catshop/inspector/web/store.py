@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from catshop.inspector.recorder import Memory
+from catshop.inspector.recorder import EXCHANGES, Memory
 from catshop.inspector.recording import Ended
 from catshop.inspector.redact import Redactor
 from catshop.inspector.web.live import Bell
@@ -25,6 +25,9 @@ HIDDEN: Final = re.compile(
     r"|^browser$|^idempotency_key$|^(proof|jti)"
 )
 """Columns whose cells are marks."""
+
+NAMED: Final = frozenset({"oauth_requests.id", "oauth_trips.request_id"})
+"""Cells that are marks although their column sounds harmless: the id of a request opens it."""
 
 DIGEST: Final = re.compile(r"[0-9a-f]{40,}")
 """What could be a hash, in whatever column."""
@@ -67,7 +70,10 @@ class Table:
 def shown(raw: Raw, redactor: Redactor) -> Table:
     """The table without its secrets."""
     rows = tuple(
-        tuple(_cell(name, value, redactor) for name, value in zip(raw.columns, row, strict=True))
+        tuple(
+            _cell(f"{raw.name}.{name}", value, redactor)
+            for name, value in zip(raw.columns, row, strict=True)
+        )
         for row in raw.rows
     )
     prefix = raw.name.partition("_")[0]
@@ -75,7 +81,8 @@ def shown(raw: Raw, redactor: Redactor) -> Table:
     return Table(raw.name, plane, raw.columns, rows, raw.total)
 
 
-def _cell(name: str, value: object, redactor: Redactor) -> str:
+def _cell(place: str, value: object, redactor: Redactor) -> str:
+    name = place.rpartition(".")[2]
     if value is None:
         return ""
     if name.endswith("_at") and isinstance(value, int):
@@ -83,7 +90,7 @@ def _cell(name: str, value: object, redactor: Redactor) -> str:
     text = value.hex() if isinstance(value, bytes) else str(value)
     if not text:
         return text
-    hidden = HIDDEN.search(name) or DIGEST.fullmatch(text)
+    hidden = place in NAMED or HIDDEN.search(name) or DIGEST.fullmatch(text)
     seen = redactor.mark(text) if hidden else redactor.value(name, text)
     return seen if len(seen) <= CUT else f"{seen[: CUT - 3]}..."
 
@@ -109,7 +116,7 @@ class Store:
 
     async def follow(self, bell: Bell) -> None:
         """Look after each exchange; ends when it is cancelled."""
-        seen: set[int] = set()
+        seen: OrderedDict[int, None] = OrderedDict()
         self._before = {table.name: table for table in await self._look()}
         while True:
             ring = bell.next
@@ -118,7 +125,9 @@ class Store:
                 for each in self._memory.recording().exchanges.values()
                 if each.n not in seen and each.first(Ended)
             ]
-            seen.update(each.n for each in ended)
+            seen.update((each.n, None) for each in ended)
+            while len(seen) > 2 * EXCHANGES:
+                seen.popitem(last=False)
             wrote = {each.n: changed(each) for each in ended if changed(each)}
             if wrote:
                 self._attribute(wrote, await self._look())

@@ -85,15 +85,15 @@ def html(page: Page, around: Mapping[str, object]) -> Answer:
     """The page for a person."""
     template = ENVIRONMENT.get_template(page.template)
     text = template.render(title=page.title, version=VERSION, **around, **page.model)
-    return Answer(
-        page.status, (("content-type", "text/html; charset=utf-8"), *FIELDS), text.encode()
-    )
+    fields = (("content-type", "text/html; charset=utf-8"), *FIELDS)
+    return Answer(page.status, fields, text.encode("utf-8", "backslashreplace"))
 
 
 def document(page: Page) -> Answer:
     """The same page for a program."""
     text = json.dumps(page.model, default=plain, ensure_ascii=False, indent=1)
-    return Answer(page.status, (("content-type", "application/json"), *FIELDS), text.encode())
+    octets = text.encode("utf-8", "backslashreplace")
+    return Answer(page.status, (("content-type", "application/json"), *FIELDS), octets)
 
 
 def plain(value: object) -> object:
