@@ -11,7 +11,7 @@
 #   make judges        other people's OAuth clients and servers against ours
 #   make pages         what people see, in a browser
 #   make pictures      take the pictures of the documentation anew
-#   make bench         measure against the SDK's own server
+#   make bench         measure the shop, and what its trace costs  (ARGS=--save keeps the ratios)
 #   make lock          write the pins anew after a change of pyproject.toml (UPGRADE=1 takes newest)
 #   make clean         remove everything that was made here, except your shop's database
 
@@ -89,6 +89,7 @@ fix: $(VENV)/check.stamp
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python bench/compare.py $(ARGS)
+	$(BIN)/python bench/overhead.py $(ARGS)
 
 # --- how it is set up -------------------------------------------------------------------------
 # A stamp stands for one finished set of packages; it is older than its pins when they changed.

@@ -1,21 +1,25 @@
 """A load generator for one answer: keep-alive connections, one request in flight on each.
 
 It sends the same octets again and again and reads answers by their `Content-Length`, so that it
-costs less than any server it measures. Loopback only, bounded in time, ends by itself. Prints one
-line of JSON: requests, seconds, and the latencies' median and 99th percentile in milliseconds.
+costs less than any server it measures. Loopback only; a server that says nothing for a while ends
+it.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import selectors
 import socket
-import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+
+PATIENCE: Final = 10
+"""Seconds for a server to say anything at all."""
 
 
 @dataclass(slots=True)
@@ -27,6 +31,8 @@ class Connection:
     buffer: bytearray = field(default_factory=bytearray)
     whole: int = 0
     """How long the answer is, head and body, once its head has come."""
+    left: int = 0
+    """How often it still asks, where that is counted."""
 
     def send(self, request: bytes) -> None:
         """Ask again."""
@@ -49,37 +55,63 @@ class Connection:
         return 0 < self.whole <= len(self.buffer)
 
 
-def measure(port: int, request: bytes, connections: int, seconds: float) -> dict[str, float]:
-    """Keep `connections` busy for `seconds`."""
-    latencies: list[float] = []
-    with selectors.DefaultSelector() as selector:
-        for _ in range(connections):
-            connection = Connection(socket.create_connection(("127.0.0.1", port), timeout=10))
-            connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            selector.register(connection.socket, selectors.EVENT_READ, connection)
-            connection.send(request)
+class Crowd:
+    """Connections to one server that all ask the same, for as long as the context is open."""
+
+    def __init__(self, selector: selectors.BaseSelector, request: bytes) -> None:
+        self._selector = selector
+        self._request = request
+
+    def ask(self, times: int) -> float:
+        """Have each connection ask so often; the seconds until the last of them has its answer."""
+        began = time.perf_counter()
+        asking = self._everybody()
+        for connection in asking:
+            connection.left = times
+            connection.send(self._request)
+        left = times * len(asking)
+        while left:
+            for connection in self._answered():
+                left -= 1
+                connection.left -= 1
+                if connection.left:
+                    connection.send(self._request)
+        return time.perf_counter() - began
+
+    def keep_asking(self, seconds: float) -> tuple[list[float], float]:
+        """Keep everybody busy for so long: each answer's latency, and the seconds that it took."""
+        latencies: list[float] = []
         began = now = time.perf_counter()
+        for connection in self._everybody():
+            connection.send(self._request)
         while now - began < seconds:
-            ready = selector.select(timeout=10)
-            if not ready:
-                raise ConnectionError("the server has gone quiet")
-            for key, _events in ready:
-                connection = key.data
-                if connection.receive():
-                    now = time.perf_counter()
-                    latencies.append(now - connection.sent_at)
-                    connection.send(request)
-        for key in tuple(selector.get_map().values()):
-            key.data.socket.close()
-    latencies.sort()
-    return {
-        "requests": len(latencies),
-        "seconds": now - began,
-        "p50": latencies[len(latencies) // 2] * 1000,
-        "p99": latencies[len(latencies) * 99 // 100] * 1000,
-    }
+            for connection in self._answered():
+                now = time.perf_counter()
+                latencies.append(now - connection.sent_at)
+                connection.send(self._request)
+        return latencies, now - began
+
+    def _everybody(self) -> list[Connection]:
+        return [key.data for key in self._selector.get_map().values()]
+
+    def _answered(self) -> Iterator[Connection]:
+        """Those whose answer has just become complete."""
+        ready = self._selector.select(timeout=PATIENCE)
+        if not ready:
+            raise ConnectionError("the server has gone quiet")
+        return (key.data for key, _events in ready if key.data.receive())
 
 
-if __name__ == "__main__":
-    plan = json.load(sys.stdin)
-    print(json.dumps(measure(**{**plan, "request": plan["request"].encode()})))
+@contextmanager
+def crowd(port: int, request: bytes, connections: int) -> Iterator[Crowd]:
+    """So many connections to a port of this machine."""
+    with selectors.DefaultSelector() as selector:
+        try:
+            for _ in range(connections):
+                made = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                selector.register(made, selectors.EVENT_READ, Connection(made))
+            yield Crowd(selector, request)
+        finally:
+            for key in tuple(selector.get_map().values()):
+                key.data.socket.close()

@@ -123,7 +123,7 @@ class SqliteDatabase:
         """
         until = time.monotonic() + self._limits.busy_seconds
         await self._take_turn()
-        log: Log = []
+        log: Log | None = [] if self._trace.observed else None
         try:
             return await anyio.to_thread.run_sync(
                 self._transact, work, until, log, limiter=self._thread
@@ -201,7 +201,7 @@ class SqliteDatabase:
         if wait.cancelled_caught:
             raise unavailable("E-DB-01", "too many writes are waiting")
 
-    def _transact(self, work: Callable[[Transaction], T], until: float, log: Log) -> T:
+    def _transact(self, work: Callable[[Transaction], T], until: float, log: Log | None) -> T:
         """One turn of the writer, in its thread: begun, and then committed or rolled back."""
         if not self._writing.acquire(timeout=max(0.0, until - time.monotonic())):
             raise unavailable("E-DB-01", "another write is at work")
@@ -247,9 +247,9 @@ class SqliteDatabase:
             while self._readers:
                 self._readers.pop().close()
 
-    def _tell(self, log: Log) -> None:
+    def _tell(self, log: Log | None) -> None:
         if self._trace.observed:
-            for sql, rows, ms in log:
+            for sql, rows, ms in log or ():
                 told = " ".join(sql.split())
                 self._trace.note(Kind.SQL, "statement", sql=told, rows=rows, ms=ms)
 
@@ -257,7 +257,7 @@ class SqliteDatabase:
 class Transaction:
     """`storage.database.Statements` of one transaction, on the thread that owns it."""
 
-    def __init__(self, connection: sqlite3.Connection, log: Log) -> None:
+    def __init__(self, connection: sqlite3.Connection, log: Log | None) -> None:
         self._connection = connection
         self._log = log
 
@@ -269,21 +269,21 @@ class Transaction:
         """Every row."""
         began = time.perf_counter()
         rows = _rows(self._execute(sql, values))
-        self._log.append(Ran(sql, len(rows), _since(began)))
+        self._ran(sql, len(rows), began)
         return rows
 
     def run(self, sql: str, *values: Value) -> int:
         """How many rows were changed."""
         began = time.perf_counter()
         changed = max(0, self._execute(sql, values).rowcount)
-        self._log.append(Ran(sql, changed, _since(began)))
+        self._ran(sql, changed, began)
         return changed
 
     def run_whole(self, work: Callable[[Transaction], T]) -> T:
         """Begin with the write lock, work, commit; on any exception leave nothing behind."""
         began = time.perf_counter()
         self._connection.execute("BEGIN IMMEDIATE")
-        self._log.append(Ran("BEGIN IMMEDIATE", 0, _since(began)))
+        self._ran("BEGIN IMMEDIATE", 0, began)
         try:
             result = work(self)
             began = time.perf_counter()
@@ -293,10 +293,14 @@ class Transaction:
             with suppress(sqlite3.Error):
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-            self._log.append(Ran("ROLLBACK", 0, _since(began)))
+            self._ran("ROLLBACK", 0, began)
             raise
-        self._log.append(Ran("COMMIT", 0, _since(began)))
+        self._ran("COMMIT", 0, began)
         return result
+
+    def _ran(self, sql: str, rows: int, began: float) -> None:
+        if self._log is not None:
+            self._log.append(Ran(sql, rows, _since(began)))
 
     def _execute(self, sql: str, values: tuple[Value, ...]) -> sqlite3.Cursor:
         if not self._connection.in_transaction:
