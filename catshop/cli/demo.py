@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -27,7 +26,7 @@ from catshop import __version__
 from catshop.app import House, listening, mint, open_house
 from catshop.cli.callback import loopback
 from catshop.cli.remote import ToolFailed
-from catshop.cli.serve import program, recorded
+from catshop.cli.serve import drawable, program, recorded
 from catshop.client.client import Client
 from catshop.client.connect import Options, connect
 from catshop.client.inputs import Handlers, accepted
@@ -188,19 +187,10 @@ def _page(exchanges: list[Exchange], *, in_ascii: bool, stays: bool) -> Iterator
     yield f"{NAME.capitalize()} buys a Whisker Wand. {len(exchanges)} exchanges over real sockets:"
     yield ""
     wide = 100 if stays else shutil.get_terminal_size((100, 24)).columns
-    signs = LINES if _drawable() and not in_ascii else ASCII
+    signs = LINES if drawable() and not in_ascii else ASCII
     yield from ladder(rungs(exchanges), Style(signs, wide, times=not stays), _painted)
     yield ""
     yield NEXT.format("catshop" if stays else program())
-
-
-def _drawable() -> bool:
-    """Whether standard output takes the signs of `LINES`."""
-    try:
-        "├─▶●┤‹›…".encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
 
 
 def _painted(tone: Tone, text: str) -> str:

@@ -227,6 +227,15 @@ def _database_flag(config: Config) -> str:
     return "" if config.database == "catshop.db" else f" --database {shlex.quote(str(where))}"
 
 
+def drawable() -> bool:
+    """Whether standard output takes the signs of `LINES`."""
+    try:
+        "├─▶●┤‹›…".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
 def program() -> str:
     """How the command was called, so that what is printed can be pasted."""
     called = Path(sys.argv[0])

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from signal import Signals
@@ -24,8 +25,9 @@ import typer
 
 from catshop import __version__
 from catshop.app import mint
+from catshop.cli.holder import holder_of
 from catshop.cli.logs import outlet
-from catshop.cli.serve import INSPECTOR, LINE, announce_link, recorded
+from catshop.cli.serve import INSPECTOR, LINE, CannotListen, announce_link, drawable, recorded
 from catshop.inspector.filters import filtered
 from catshop.inspector.ladder import ASCII, LINES, Style, ladder
 from catshop.inspector.proxy import origin_of, proxying
@@ -44,39 +46,50 @@ POLL: Final = 0.1
 
 def trace(
     file: Annotated[Path | None, typer.Argument(help="A recording.")] = None,
+    number: Annotated[
+        int | None, typer.Argument(help="One exchange, by its number; without it, all.")
+    ] = None,
     *,
     follow: Annotated[bool, typer.Option("--follow", help="Show what is added, too.")] = False,
     as_ladder: Annotated[bool, typer.Option("--ladder", help="Draw who asks whom.")] = False,
     in_ascii: Annotated[bool, typer.Option("--ascii", help="Draw with plain characters.")] = False,
+    whole: Annotated[bool, typer.Option("--whole", help="Cut no long text.")] = False,
     only: Annotated[
         str, typer.Option("--filter", help="For example: path~/token status>=400 verdict=NO")
     ] = "",
     proxy: Annotated[str | None, typer.Option(help="Stand before the server at this URL.")] = None,
-    port: Annotated[int, typer.Option(help="Of the proxy; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(help="Of the proxy; 0 takes a free one.", min=0, max=65535)
+    ] = 0,
     record: Annotated[Path | None, typer.Option(help="Record what passes the proxy.")] = None,
     inspect: Annotated[
         bool, typer.Option("--inspect", help="Show the recording in a browser, on this machine.")
     ] = False,
 ) -> None:
     """Show who asked whom for what, and why it ended as it did."""
-    if (file is None) is (proxy is None) or (inspect and file is None):
-        raise RecordingRefused("E-REC-06")
+    why = _contradiction(file, proxy, record, inspect=inspect)
+    if why or (file is None and proxy is None):
+        raise RecordingRefused("E-REC-06", why)
     if inspect and file is not None:
         anyio.run(import_module(INSPECTOR).show, read(file), announce_link)
         return
-    keep = filtered(only) if only else None
-    signs = ASCII if in_ascii else LINES
+    terms = " ".join(filter(None, (only, f"n={number}" if number is not None else "")))
+    keep = filtered(terms) if terms else None
+    signs = LINES if drawable() and not in_ascii else ASCII
     style = Style(signs, shutil.get_terminal_size((100, 24)).columns)
 
     def drawn(exchange: Exchange) -> Iterator[str]:
         """The rungs of one exchange; the names of the lanes were told once."""
         yield from list(ladder(rungs([exchange]), style))[1:]
 
-    showing = Showing(keep, drawn if as_ladder else block)
+    full = partial(block, most=sys.maxsize) if whole else block
+    showing = Showing(keep, drawn if as_ladder else full, streams=not as_ladder)
     if as_ladder:
         typer.echo(next(iter(ladder((), style))))
     if file is not None:
         _print(file, showing, follow=follow)
+        if keep and not showing.shown:
+            typer.echo(f"None of the {showing.seen} exchanges is {terms}", err=True)
     elif proxy is not None:
         _stand_between(proxy, port, record, showing)
 
@@ -86,6 +99,7 @@ def _print(file: Path, showing: Showing, *, follow: bool) -> None:
     with suppress(KeyboardInterrupt):
         for line in lines_of(_texts(file, follow=follow)):
             _say(showing(line))
+        _say(showing.rest())
 
 
 def _texts(file: Path, *, follow: bool) -> Iterator[str]:
@@ -118,9 +132,24 @@ def _waited(file: Path, descriptor: int, *, follow: bool) -> str:
     return "\0"
 
 
+def _contradiction(
+    file: Path | None, proxy: str | None, record: Path | None, *, inspect: bool
+) -> str:
+    """What of the command line does not fit together; empty when all of it does."""
+    if file is not None and proxy is not None:
+        return "a file and --proxy"
+    if file is None and proxy is None:
+        return "--inspect without a file" if inspect else ""
+    if record is not None and proxy is None:
+        return "--record without --proxy"
+    return "--inspect without a file" if inspect and file is None else ""
+
+
 def _say(rows: Iterator[str]) -> None:
+    """Each row, in the characters that standard output has."""
+    encoding = sys.stdout.encoding or "ascii"
     for row in rows:
-        typer.echo(row)
+        typer.echo(row.encode(encoding, "backslashreplace").decode(encoding))
     sys.stdout.flush()
 
 
@@ -143,7 +172,12 @@ def _stand_between(url: str, port: int, record: Path | None, showing: Showing) -
 
 
 async def _serve(server: str, path: str, port: int, observed: Trace) -> None:
-    listeners = await bind(("127.0.0.1",), port)
+    try:
+        listeners = await bind(("127.0.0.1",), port)
+    except OSError as error:
+        holder = holder_of(port) or "another program"
+        why = f"127.0.0.1:{port} is taken by {holder} ({error.strerror})"
+        raise CannotListen(f"{why}. Take a free one: --port 0") from error
     here = f"http://127.0.0.1:{port_of(listeners[0])}"
     async with proxying(server, here) as handler, anyio.create_task_group() as tasks:
         serving = Server(handler, limits=HttpLimits(), trace=observed)

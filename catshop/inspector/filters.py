@@ -12,21 +12,23 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final
 
 from catshop.inspector.recording import (
     Check,
     Ended,
     Exchange,
-    Message,
     RecordingRefused,
     Sql,
+    written,
 )
-from catshop.inspector.rungs import Lane, callee, caller
+from catshop.inspector.rungs import Lane, callee, caller, method_of, name_of
 from catshop.inspector.show import codes
 
+NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 TERM: Final = re.compile(r"([a-z]+)(!=|>=|<=|~|=|>|<)(\S+)")
 
 Values = Callable[[Exchange], list[str]]
@@ -46,7 +48,10 @@ OF_EXCHANGES: Final[Mapping[str, Values]] = {
     "status": lambda each: [str(each.status)],
     "ms": lambda each: [str(ended.ms) for ended in each.every(Ended)],
     "code": codes,
-    "rpc": lambda each: [message.method for message in each.every(Message)],
+    "rpc": lambda each: [method_of(each)],
+    "tool": lambda each: [name_of(each)],
+    "id": lambda each: [each.request.id],
+    "any": lambda each: [written(line) for line in each.lines],
     "sql": lambda each: [statement.sql for statement in each.every(Sql)],
     "fault": lambda each: [each.fault] if each.fault else [],
     "lane": lanes,
@@ -66,6 +71,16 @@ NUMBERS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
+
+
+VALUES: Final[Mapping[str, frozenset[str]]] = {
+    "lane": frozenset(Lane),
+    "verdict": frozenset({"ok", "no"}),
+}
+"""Names that have few values: another one is a mistake."""
+
+COUNTED: Final = frozenset({"n", "flow", "status", "ms"})
+"""Names whose values are numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +133,22 @@ def filtered(expression: str) -> Filter:
 
 def _term(text: str) -> Term:
     found = TERM.fullmatch(text)
-    if found is None or found[1] not in {*OF_EXCHANGES, *OF_CHECKS}:
-        raise RecordingRefused("E-REC-05", text[:40])
-    return Term(found[1], found[2], found[3])
+    if found is None:
+        raise RecordingRefused("E-REC-05", f"{text[:40]}: name, sign and value, without a space")
+    name, sign, value = found.groups()
+    for said, known in ((name, {*OF_EXCHANGES, *OF_CHECKS}), (value.lower(), VALUES.get(name))):
+        if known is not None and said not in known:
+            raise RecordingRefused("E-REC-05", f"{text[:40]}{_meant(said, known)}")
+    if name in COUNTED and sign != "~" and not NUMBER.fullmatch(value):
+        raise RecordingRefused("E-REC-05", f"{text[:40]}: {name} is a number")
+    return Term(name, sign, value)
+
+
+def _meant(said: str, known: Iterable[str]) -> str:
+    close = get_close_matches(said, sorted(known), n=1)
+    return f"; did you mean {close[0]}?" if close else f": one of {', '.join(sorted(known))}"
 
 
 def _equal(found: str, value: str) -> bool:
-    return found.lower() == value.lower() or found.lower().startswith(f"{value.lower()}.")
+    """The same word, or one of the family that the word names: `check=pkce`, `code=E-PKCE`."""
+    return re.match(f"{re.escape(value)}(?![^.-])", found, re.IGNORECASE) is not None

@@ -28,6 +28,9 @@ METADATA: Final = re.compile(r'resource_metadata="([^"]*)"')
 
 WRITES: Final = re.compile(r"(INSERT) INTO (\w+)|(UPDATE) (\w+)|(DELETE) FROM (\w+)")
 
+EVENTS: Final = 12
+"""Events of one stream that get a rung of their own."""
+
 AT_THE_DOOR: Final = frozenset({"host.listed", "origin.listed"})
 """Checks of every request, told last."""
 
@@ -94,30 +97,40 @@ def rungs(exchanges: Iterable[Exchange]) -> Iterator[Rung]:
     """Every exchange, in order: asked, what happened inside, answered."""
     for exchange in exchanges:
         start, end = caller(exchange), callee(exchange)
-        yield Rung(exchange.n, start, end, Tone.ASKED, _asked(exchange))
+        yield Rung(exchange.n, start, end, Tone.ASKED, asked(exchange))
         if exchange.fault:
             yield Rung(exchange.n, end, end, Tone.REFUSED, f"fault: {exchange.fault}")
         for tone, said in _found(exchange):
             yield Rung(exchange.n, end, end, tone, said)
         if statements := exchange.every(Sql):
             yield Rung(exchange.n, end, Lane.DATABASE, Tone.INSIDE, _stored(statements))
+        yield from _streamed(exchange, end, start)
         yield _answer(exchange, end, start)
 
 
 def title(exchange: Exchange) -> str:
     """One line that says which exchange this is, and whether it was served as it should be."""
     broken = f", fault: {exchange.fault}" if exchange.fault else ""
-    return f"{exchange.n}. {caller(exchange)} to {callee(exchange)}: {_asked(exchange)}{broken}"
+    return f"{exchange.n}. {caller(exchange)} to {callee(exchange)}: {asked(exchange)}{broken}"
 
 
-def _asked(exchange: Exchange) -> str:
-    """Method and path; of a call, what is called."""
-    request, fields = exchange.request, named(exchange)
-    path = urlsplit(request.target).path
+def asked(exchange: Exchange) -> str:
+    """Method and path; of a call what is called, as its body says, or the fields that repeat it."""
+    request = exchange.request
+    told = (request.method, urlsplit(request.target).path, method_of(exchange), name_of(exchange))
+    return " ".join(filter(None, told))
+
+
+def method_of(exchange: Exchange) -> str:
+    """The JSON-RPC method that was asked for, understood or not; empty where there is none."""
     message = exchange.first(Message)
-    method = fields.get("mcp-method") or (message.method if message else "")
-    name = fields.get("mcp-name") or _called(exchange.body(">"))
-    return " ".join(filter(None, (request.method, path, method, name)))
+    said = message.method if message else document(exchange.body(">")).get("method")
+    return str(said or named(exchange).get("mcp-method", ""))
+
+
+def name_of(exchange: Exchange) -> str:
+    """The tool, prompt or resource that was asked for."""
+    return _called(exchange.body(">")) or named(exchange).get("mcp-name", "")
 
 
 def _called(body: Body) -> str:
@@ -161,9 +174,39 @@ def _rows(table: str, rows: int) -> str:
     return table if rows == 1 else f"{table} ({rows} rows)"
 
 
+def event(frame: Frame) -> tuple[str, str]:
+    """The id of an event, and what it says: a notification, a question, or the answer at last."""
+    lines = [line.partition(":") for line in frame.text.split("\n")]
+    told = {name: value.removeprefix(" ") for name, _, value in lines if name in {"id", "event"}}
+    data = "\n".join(value.removeprefix(" ") for name, _, value in lines if name == "data")
+    found = _parsed(data)
+    said = str(found.get("method", ""))
+    if said == "notifications/progress":
+        params = _members(found.get("params"))
+        of = f"/{params['total']}" if "total" in params else ""
+        said = f"{said} {params.get('progress', '')}{of} {params.get('message', '')}".rstrip()
+    result = _members(found.get("result"))
+    return told.get("id", ""), said or _result(result) or told.get("event", "") or data[:60]
+
+
+def _streamed(exchange: Exchange, start: Lane, end: Lane) -> Iterator[Rung]:
+    """The events of a stream before its last one, as far as they are few."""
+    frames = [each for each in exchange.every(Frame) if not each.text.startswith(":")]
+    for frame in frames[: min(EVENTS, len(frames) - 1)]:
+        id_, said = event(frame)
+        since = (frame.at - exchange.request.at) * 1000
+        told = " ".join(filter(None, ("event", id_ and f"id {id_}", said)))
+        yield Rung(exchange.n, start, end, Tone.INSIDE, told, ms=max(0.0, since))
+    if len(frames) - 1 > EVENTS:
+        left = len(frames) - 1 - EVENTS
+        yield Rung(exchange.n, start, end, Tone.INSIDE, f"{left} more events")
+
+
 def _answer(exchange: Exchange, start: Lane, end: Lane) -> Rung:
     ended, status = exchange.first(Ended), exchange.status
     said = _refused(exchange) if status >= 400 else _said(exchange) if status else "no answer"
+    if ended is None:
+        said = f"{said} (open)" if status else "open"
     tone = Tone.ANSWERED if 0 < status < 400 else Tone.REFUSED
     return Rung(exchange.n, start, end, tone, said, status, ended.ms if ended else 0.0)
 

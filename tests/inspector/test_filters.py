@@ -51,6 +51,9 @@ REFUSED = Exchange(
         "rpc=tools/call",
         "sql~OAUTH_codes",
         "lane=auth",
+        "code=E-PKCE",
+        "any~oauth_codes",
+        "tool!=checkout",
     ],
 )
 def test_it_lets_pass_what_it_describes(expression: str) -> None:
@@ -79,7 +82,20 @@ def test_it_keeps_back_all_else(expression: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "expression", ["color=red", "status", "status = 400", "=400", "n=", "verdict?NO"]
+    "expression",
+    [
+        "color=red",
+        "status",
+        "status = 400",
+        "=400",
+        "n=",
+        "verdict?NO",
+        "lane=clint",
+        "status=abc",
+        "verdict=MAYBE",
+        "status==200",
+        "n=3,4",
+    ],
 )
 def test_what_means_nothing_is_refused(expression: str) -> None:
     with pytest.raises(RecordingRefused) as refused:
@@ -89,4 +105,11 @@ def test_what_means_nothing_is_refused(expression: str) -> None:
 
 def test_every_name_can_be_asked_for_of_an_exchange_that_says_nothing() -> None:
     for name in (*OF_EXCHANGES, *OF_CHECKS):
-        assert not filtered(f"{name}=nothing")(Exchange(1))
+        value = "db" if name == "lane" else "no" if name == "verdict" else "7"
+        assert not filtered(f"{name}={value}")(Exchange(1))
+
+
+def test_a_name_or_a_value_that_is_nearly_one_is_told() -> None:
+    for expression, meant in (("chek=pkce", "check"), ("lane=clint", "client")):
+        with pytest.raises(RecordingRefused, match=f"did you mean {meant}"):
+            filtered(expression)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from catshop.inspector.ladder import ASCII, LINES, Style, Tone, ladder
 from catshop.inspector.mermaid import mermaid
 from catshop.inspector.recording import Check, Exchange, Frame, Sql
-from catshop.inspector.rungs import Lane, Rung, callee, caller, rungs
+from catshop.inspector.rungs import EVENTS, Lane, Rung, callee, caller, rungs
 from tests.inspector.talks import DIAGRAM, PAGE, talk
 
 STILL = Style(times=False)
@@ -132,12 +132,32 @@ def test_of_a_stream_the_last_event_is_told() -> None:
         Frame(text='id: 2\ndata: {"result":\ndata: {"tools": [{}]}}'),
         Frame(text=": a comment"),
     ]
-    assert list(rungs([talk(1, "POST /mcp", 200, *frames)]))[-1].said == "1 tools"
+    found = list(rungs([talk(1, "POST /mcp", 200, *frames)]))
+    assert found[-1].said == "1 tools"
+    assert found[-2].said == "event id 1 notifications/progress"
+    many = [Frame(text=f'data: {{"method": "m{n}"}}') for n in range(EVENTS + 5)]
+    told = [rung.said for rung in rungs([talk(1, "POST /mcp", 200, *many)])]
+    assert [said for said in told if said.startswith("event")] == [
+        f"event m{n}" for n in range(EVENTS)
+    ]
+    assert "4 more events" in told
+
+
+def test_what_is_asked_for_is_read_from_the_body_and_not_from_what_repeats_it() -> None:
+    """Where the two differ, that is what the exchange is about."""
+    sent = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "checkout"}}
+    fields = {"Mcp-Method": "tools/call", "Mcp-Name": "list_products"}
+    first = next(rungs([talk(1, "POST /mcp", 400, sent=sent, fields=fields)]))
+    assert first.said == "POST /mcp tools/call checkout"
+    hello = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    assert next(rungs([talk(1, "POST /mcp", 202, sent=hello)])).said.endswith("initialized")
 
 
 def test_whoever_leaves_before_the_answer_had_none() -> None:
-    *_, last = rungs([talk(1, "POST /mcp", 0), Exchange(2)])
+    *_, last = rungs([talk(1, "POST /mcp", 0)])
     assert (last.said, last.tone, last.status) == ("no answer", Tone.REFUSED, 0)
+    *_, last = rungs([Exchange(2)])
+    assert (last.said, last.status) == ("open", 0)
 
 
 WORDS = st.text(max_size=80)

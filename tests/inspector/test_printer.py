@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 
 import pytest
 
 from catshop.inspector.printer import Printer
+from catshop.inspector.recording import Answer, Exchange, Frame, Request
 from catshop.inspector.redact import Redactor
-from catshop.inspector.show import COLUMN, REMEMBERED, WIDTH
+from catshop.inspector.show import COLUMN, REMEMBERED, WIDTH, Showing, heading, rows
 from catshop.kernel import Event, Kind, Secret, Trace, Verdict
 from catshop.protocol.http1.messages import Fields
 
+SSE = "text/event-stream"
 PLANTED = "s3cr3t-Whiskers.9f8e7d6c"
 
 
@@ -64,7 +67,7 @@ def test_a_conversation_reads_like_one() -> None:
         return f"{left:<{COLUMN}} {right}"
 
     assert text.splitlines() == [
-        two("#1 browser▸auth  POST /token", "400     3.1 ms E-PKCE-06"),
+        two("#1 browser▸auth  POST /token", "400     3.1 ms E-PKCE-06 flow 1"),
         two("  > content-type: application/x-www-form-urlencoded", "RFC 9110 §8.3"),
         two(f"  > cookie: sid={mark}", "RFC 6265 §4.2"),
         two(f"  > code={mark}", "RFC 6749 §4.1.3"),
@@ -99,12 +102,55 @@ def test_an_exchange_that_streams_is_shown_while_it_does() -> None:
         Event(Kind.HTTP, "event", "x", fields={"body": b"data: {}\n\n"}, at=1.25),
     ]
     first = shown(*events).splitlines()
-    assert first == ["#1 client▸auth  POST /token", "  < 200", "  < event  +250 ms  {}"]
+    assert [row.split() for row in first] == [
+        ["#1", "client▸auth", "POST", "/token", "open"],
+        ["<", "200"],
+        ["<", "event", "+250", "ms", "{}"],
+        ["<", "data:", "{}"],
+    ]
     second = Event(Kind.HTTP, "event", "x", fields={"body": b"data: 2\n\n"}, at=1.5)
-    rest = shown(*events, second, answer(at=2.0)).splitlines()[3:]
-    assert rest[0] == "#1 < event  +500 ms  2"
-    assert rest[1].startswith("#1 client▸auth  POST /token")
-    assert rest[1].endswith("200  1000.0 ms")
+    rest = shown(*events, second, answer(at=2.0)).splitlines()[4:]
+    assert rest[:2] == ["#1 < event  +500 ms  2", "#1 <   data: 2"]
+    assert rest[2].startswith("#1 client▸auth  POST /token")
+    assert rest[2].endswith("200  1000.0 ms")
+
+
+def test_a_stream_is_shown_from_its_head_on_though_no_event_has_come() -> None:
+    """And thousands of events are not kept until it ends."""
+    head = {"status": 200, "fields": (("content-type", "text/event-stream"),)}
+    begun = [request(), Event(Kind.HTTP, "stream", "x", fields=head)]
+    assert "open" in shown(*begun).splitlines()[0]
+    showing, kept = Showing(), Exchange(1)
+    for line in (Request(n=1), Answer(n=1, status=200, fields=(("Content-Type", SSE),))):
+        kept.lines.append(line)
+        list(showing(line))
+    for number in range(50):
+        assert list(showing(Frame(n=1, text=f"data: {number}")))
+    assert len(showing._open[1].lines) == 2
+
+
+def test_what_has_not_ended_where_a_recording_ends_is_open() -> None:
+    showing = Showing(streams=False)
+    assert list(showing(Request(n=1, method="GET", target="/a"))) == []
+    assert next(showing.rest()).split() == ["#1", "client▸auth", "GET", "/a", "open"]
+    assert (showing.seen, showing.shown) == (1, 1)
+
+
+def test_an_event_says_what_it_is_and_then_its_octets() -> None:
+    """MCP 2025-11-25 basic/utilities/progress: how far it has come, at a glance."""
+    told = {"progressToken": "p", "progress": 3, "total": 5, "message": "Wand"}
+    data = json.dumps({"method": "notifications/progress", "params": told})
+    found = rows(Frame(n=1, text=f"id: 1-4\ndata: {data}", at=0.812), Exchange(1))
+    assert next(found) == "  < event  id=1-4  +812 ms  notifications/progress 3/5 Wand"
+    assert next(found) == "  <   id: 1-4"
+
+
+def test_a_query_is_shown_a_parameter_a_line() -> None:
+    line = Request(n=1, method="GET", target="/authorize?code_challenge=E9&state=s")
+    found = [row.split() for row in rows(line, Exchange(1, 1, [line]))]
+    assert found == [["?", "code_challenge=E9", "RFC", "7636", "§4.3"],
+                     ["?", "state=s", "RFC", "6749", "§4.1.1"]]  # fmt: skip
+    assert heading(Exchange(1, 0, [line])).split()[2:4] == ["GET", "/authorize"]
 
 
 def test_a_long_statement_is_cut() -> None:
@@ -157,7 +203,8 @@ def test_nothing_that_a_client_sends_moves_the_cursor() -> None:
 
 def test_a_long_text_is_cut_and_says_how_long_it_was() -> None:
     row = shown(request(fields=[("x", "y" * 1000)]), answer()).splitlines()[1]
-    assert row.endswith(f"{'y' * WIDTH}... (1000 characters)")
+    assert row.endswith("... (1007 characters)")
+    assert row.count("y") == WIDTH - len("  > x: ")
 
 
 def test_exchanges_that_never_end_do_not_add_up() -> None:
