@@ -25,7 +25,9 @@ PATIENCE: Final = 5
 
 
 def break_(
-    name: Annotated[str, typer.Argument(help="`list`, `off`, or the name of a fault.")] = "list",
+    name: Annotated[
+        str, typer.Argument(help="`list`, `status`, `off`, or the name of a fault.")
+    ] = "list",
     *,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the list as a JSON array.")
@@ -35,17 +37,22 @@ def break_(
 ) -> None:
     """Break one check of a server that was started with --lab, or mend it again.
 
-    `list` prints every fault, one a line; `off` mends. One fault is on at a time.
+    `list` prints every fault, one a line; `status` says which one is on; `off` mends. One fault is
+    on at a time.
     """
     if name == "list":
         _list(as_json=as_json)
         return
-    fault = None if name == "off" else _fault(name)
+    fault = None if name in {"off", "status"} else _fault(name)
     switch = Switch.beside(configured(database=database, config=config).database)
     position = switch.read()
-    if position is None or _asked(position.url) is None:
+    on = _asked(position.url) if position else None
+    if position is None or on is None:
         raise Mistake("E-LAB-02", str(switch.path))
     url = position.url
+    if name == "status":
+        typer.echo(_said(FAULTS.get(on), url))
+        return
     switch.set(Position(url, fault.name if fault else None))
     if _asked(url) != (fault.name if fault else ""):
         raise Mistake("E-LAB-02", url)

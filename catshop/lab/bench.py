@@ -54,7 +54,8 @@ class Bench:
             self._undo.append(swap.do())
         name = fault.name if fault else "none"
         log.warning("fault: %s%s", name, f". {fault.breaks}" if fault else "")
-        self._trace.note(Kind.STATE, "fault", name=name)
+        if fault is None:
+            self._trace.note(Kind.STATE, "mended")
 
     def remind(self) -> None:
         """Say within an exchange that it is served with this fault on."""

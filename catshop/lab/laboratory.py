@@ -7,10 +7,12 @@ robbed. Everything that it prints or answers names the fault. Next: `catshop/cli
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
+
+import anyio
 
 from catshop.app import House
 from catshop.config import Config
@@ -21,6 +23,9 @@ from catshop.lab.faults import FAULTS
 from catshop.lab.switch import Position, Switch
 from catshop.protocol.http1.messages import Handler
 from catshop.storage.faults import StartRefused
+
+CONNECT_SECONDS: Final = 2
+"""For whoever is on this machine, much."""
 
 
 class Paper(Protocol):
@@ -49,12 +54,13 @@ class Laboratory:
     async def around(self, house: House) -> AsyncIterator[Handler]:
         """The handler of the house, under the switch beside its database."""
         self._position = Position(house.config.issuer, None)
+        await refuse_a_second(self._switch.read())
         with bench(self._trace) as self._bench:
             self._switch.set(self._position)
             try:
                 yield Obeying(house.router, self._bench, self._switch)
             finally:
-                self._switch.remove()
+                self._switch.remove(self._position.url)
 
     @property
     def fault(self) -> str | None:
@@ -104,3 +110,14 @@ def refuse_strangers(config: Config) -> None:
     for where in (config.host, urlsplit(config.issuer).hostname or ""):
         if where not in LOOPBACK:
             raise StartRefused("E-LAB-01", where)
+
+
+async def refuse_a_second(position: Position | None) -> None:
+    """StartRefused while another laboratory serves the same database: they share its switch."""
+    where = urlsplit(position.url) if position else None
+    if where is None or where.hostname is None:
+        return
+    with anyio.move_on_after(CONNECT_SECONDS), suppress(OSError):
+        stream = await anyio.connect_tcp(where.hostname, where.port or 80)
+        await stream.aclose()
+        raise StartRefused("E-LAB-04", where.netloc)

@@ -49,12 +49,16 @@ class Switch:
         os.replace(draft.name, self.path)
 
     def read(self) -> Position | None:
-        """What it says; None where no laboratory runs."""
+        """What it says; None where no laboratory runs, and for a file that another user has put."""
         try:
+            if hasattr(os, "getuid") and self.path.stat().st_uid != os.getuid():
+                return None
             told = json.loads(self.path.read_text("utf-8"))
-            return Position(str(told["url"]), told["fault"])
+            url, fault = told["url"], told["fault"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
+        known = isinstance(url, str) and isinstance(fault, str | None)
+        return Position(url, fault) if known else None
 
     def stamp(self) -> Stamp | None:
         """What is another after each writing; cheap enough for every request."""
@@ -64,6 +68,8 @@ class Switch:
             return None
         return found.st_ino, found.st_mtime_ns, found.st_size
 
-    def remove(self) -> None:
-        """The laboratory ends."""
-        self.path.unlink(missing_ok=True)
+    def remove(self, url: str) -> None:
+        """The laboratory at `url` ends; what another one has put there stays."""
+        position = self.read()
+        if position is not None and position.url == url:
+            self.path.unlink(missing_ok=True)

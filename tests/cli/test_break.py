@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import stat
 import subprocess
@@ -13,6 +14,7 @@ import httpx2
 import pytest
 
 from catshop.lab.faults import FAULTS
+from catshop.lab.switch import Position, Switch
 from tests.support.program import PATIENCE, catshop, environment, serving
 
 if TYPE_CHECKING:
@@ -118,3 +120,32 @@ def test_a_server_without_lab_has_loaded_no_fault(tmp_path: Path) -> None:
     assert not {name for name in modules if name.startswith("catshop.inspector.web")}
     assert "catshop.lab.faults.redeem" in loaded(tmp_path, "--lab")
     assert "catshop.inspector.web.pages" in loaded(tmp_path, "--inspect")
+
+
+def test_a_second_laboratory_of_one_database_is_refused(tmp_path: Path) -> None:
+    """They would share a switch: what one mends, the other would mend too."""
+    with serving(tmp_path, "--lab") as shop:
+        assert catshop(tmp_path, "break", "pkce-skipped").returncode == 0
+        second = catshop(tmp_path, "serve", "--lab", "--port", "0")
+        assert (second.returncode, "E-LAB-04" in second.stderr) == (1, True)
+        assert f"pkce-skipped is on at {shop.url}" in catshop(tmp_path, "break", "status").stdout
+        catshop(tmp_path, "break", "off")
+        assert "is whole" in catshop(tmp_path, "break", "status").stdout
+
+
+@pytest.mark.parametrize("fault", [["x"], 7, {"a": 1}])
+def test_a_switch_that_says_nothing_understandable_says_nothing(
+    tmp_path: Path, fault: object
+) -> None:
+    switch = Switch.beside(str(tmp_path / "catshop.db"))
+    switch.path.write_text(json.dumps({"url": "http://127.0.0.1:1", "fault": fault}))
+    assert switch.read() is None
+
+
+def test_a_laboratory_takes_away_its_own_switch_alone(tmp_path: Path) -> None:
+    switch = Switch.beside(str(tmp_path / "catshop.db"))
+    switch.set(Position("http://127.0.0.1:1", None))
+    switch.remove("http://127.0.0.1:2")
+    assert switch.path.exists()
+    switch.remove("http://127.0.0.1:1")
+    assert not switch.path.exists()
