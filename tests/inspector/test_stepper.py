@@ -77,3 +77,20 @@ async def test_switching_it_off_lets_everything_go_on(watched: Inspected) -> Non
                 assert "a-state" in str((await held(http))["target"])
                 await press(http, watched, do="off")
         assert (await http.get("/-/oauth.json")).json()["held"] == []
+
+
+async def test_a_server_that_stops_waits_for_nobody(watched: Inspected) -> None:
+    """What is held goes on at once when the server drains."""
+    answers: list[int] = []
+    async with watched.visitor() as http, httpx2.AsyncClient() as anybody:
+        await press(http, watched, do="on")
+
+        async def ask() -> None:
+            answers.append((await anybody.post(f"{watched.url}/token")).status_code)
+
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(ask)
+                await held(http)
+                watched.server.drain()
+    assert answers == [415]

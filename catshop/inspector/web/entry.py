@@ -36,6 +36,7 @@ class Entry:
     def __init__(self, link: Secret, cookie: Secret, key: Secret) -> None:
         self._link: Secret | None = link
         self._cookie = cookie
+        self._name = f"{COOKIE}_{cookie.digest()[:8]}"  # a browser sends it to every port
         self._csrf = hmac.digest(key.reveal().encode(), b"csrf", "sha256").hex()
 
     @property
@@ -48,13 +49,15 @@ class Entry:
         if self._link is None or self._link != Secret(given):
             raise HttpError(403, "E-INSPECT-02")
         self._link = None
-        return f"{COOKIE}={self._cookie.reveal()}; Path=/-/; HttpOnly; SameSite=Strict"
+        return f"{self._name}={self._cookie.reveal()}; Path=/-/; HttpOnly; SameSite=Strict"
 
     def check_visitor(self, request: Request) -> None:
         """Refuse with 403 whoever has no cookie of ours."""
         pairs = (pair.strip() for line in request.fields.all("cookie") for pair in line.split(";"))
         held = [
-            value for name, _, value in (pair.partition("=") for pair in pairs) if name == COOKIE
+            value
+            for name, _, value in (each.partition("=") for each in pairs)
+            if name == self._name
         ]
         if not any(Secret(value) == self._cookie for value in held):
             raise HttpError(403, "E-INSPECT-01")

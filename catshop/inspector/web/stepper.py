@@ -78,7 +78,10 @@ class Stepper:
         held = self._held[request.id] = Held(request.id, request.head.method, target, ahead)
         try:
             with anyio.move_on_after(SECONDS):
-                await held.released.wait()
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(_let_go, request, held)
+                    await held.released.wait()
+                    tasks.cancel_scope.cancel()
         finally:
             del self._held[request.id]
         if held.aborted:
@@ -116,3 +119,9 @@ class Stepper:
             case _:
                 raise HttpError(404, "E-INSPECT-09")
         return PATH
+
+
+async def _let_go(request: Request, held: Held) -> None:
+    """A server that stops waits for nobody."""
+    await request.wait_draining()
+    held.release()
