@@ -60,7 +60,11 @@ _COMMON: Final = re.compile(r"[a-z_]*")
 _SCHEMES: Final = re.compile(r"\b(Bearer|DPoP|Basic)(\s+)([A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE)
 _IN_QUERY: Final = re.compile(rf"(?<![\w-])({_NAMES})(=)([^&;\s\"'<>#]+)", re.IGNORECASE)
 _IN_JSON: Final = re.compile(rf'("(?:{_NAMES})"\s*:\s*)(")((?:[^"\\]|\\.)*)', re.IGNORECASE)
-_LABELLED: Final = re.compile(rf"(?<![\w-])({_NAMES})(:\s+)([^\s\"',;]+)", re.IGNORECASE)
+_LABELLED: Final = re.compile(
+    r"((?:password|passwd|passphrase|secret|api[_-]?key|private[_-]?key))(:\s+)([^\s\"',;]+)",
+    re.IGNORECASE,
+)
+"""Of a text for people only these are taken at their word: `a token: where to get it` is none."""
 _USER: Final = re.compile(r"(//[^/\s:@]*)(:)([^/\s@]+)(?=@)")
 """The password of a URL. RFC 3986 §3.2.1."""
 _SESSION: Final = re.compile(r"(mcp-session-id)([:=]\s*)([!-~]+)", re.IGNORECASE)

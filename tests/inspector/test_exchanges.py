@@ -8,8 +8,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from catshop.cli.demo import trip
 from catshop.inspector.recording import Body, Exchange, Request
-from catshop.inspector.web.exchanges import curl
+from catshop.inspector.redact import MARK
+from catshop.inspector.web.exchanges import curl, parts
 from tests.support.inspected import inspected
 from tests.support.terminal import Terminal
 
@@ -78,6 +80,17 @@ def test_secrets_are_variables_of_the_shell(tmp_path: Path) -> None:
     body = Body(type=FORM, text="code=‹1a1b1c›&grant_type=authorization_code")
     found = ran(tmp_path, curl(Exchange(1, 1, [request, body]), "http://x"))
     assert {"Authorization: Bearer t", "code=c", "grant_type=authorization_code"} <= set(found)
+
+
+async def test_every_field_of_a_purchase_says_why_it_is_there() -> None:
+    """And where there is a section that gives it its meaning, which."""
+    recording = await trip()
+    found = [part for each in recording.exchanges.values() for part in parts(each, ())]
+    assert len({part.name for part in found}) > 60
+    assert {(part.place, part.name) for part in found if not part.why} == set()
+    refused = [part for part in found if part.name in {"expected", "fix"}]
+    assert refused
+    assert not [part for part in refused if MARK.search(part.value)]
 
 
 async def test_half_a_character_is_shown_as_what_it_is(tmp_path: Path) -> None:
