@@ -119,7 +119,11 @@ def errors() -> str:
     """Every refusal, in the order of the catalogue."""
     sections = (
         f"## {each.code}\n\n**{escaped(each.title)}**\n\n"
-        + "".join(f"- {p.heading}: {escaped(p.text)}\n" for p in page_of(each).parts[1:])
+        + "".join(
+            f"- {p.heading}: {escaped(p.text)}\n"
+            for p in page_of(each).parts[1:]
+            if p.name != "next"
+        )
         for each in catalogue().values()
     )
     rows = [(f"[{each.code}](#{each.code.lower()})", each.title) for each in catalogue().values()]

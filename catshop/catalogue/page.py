@@ -17,6 +17,19 @@ CLOSE = 0.6
 """How alike a code must be to be what was meant."""
 
 
+SEE = "catshop trace FILE --filter code={}"
+"""Of a recording, the exchanges that were refused so, each with the check and its line."""
+
+NEXT = (
+    ({"E-CALL", "E-CONNECT", "E-DOC", "E-INTRO", "E-OAC", "E-SERVER"}, "catshop doctor URL"),
+    ({"E-CATALOG", "E-DB", "E-KEY"}, "catshop selfcheck"),
+    ({"E-PROXY", "E-REC"}, "catshop demo --record trip.jsonl"),
+    ({"E-LAB"}, "catshop break list"),
+    ({"E-INSPECT"}, "catshop serve --inspect"),
+)
+"""For what does not happen on the wire of the shop, something else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One thing that a page says, under its heading; `name` is the member of the catalogue."""
@@ -45,8 +58,15 @@ def page_of(words: Explanation) -> Page:
         Part("cause", "Likely cause", words.cause),
         Part("section", "Says who", words.section),
         Part("fix", "What to do next", words.fix),
+        Part("next", "Next command", next_of(words.code)),
     )
     return Page(words.code, parts, beside(words.code), f"catshop explain {words.code}")
+
+
+def next_of(code: str) -> str:
+    """What to type next: where one can see this refusal happen, or what finds its cause."""
+    family = code.rpartition("-")[0]
+    return next((command for families, command in NEXT if family in families), SEE).format(code)
 
 
 def beside(code: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from catshop.catalogue import Explanation, catalogue
-from catshop.catalogue.page import found, meant, page_of
+from catshop.catalogue.page import found, meant, next_of, page_of
 
 
 class NoSuchCode(Exception):
@@ -61,7 +61,8 @@ def _page(words: Explanation) -> str:
 
 
 def _json(words: Explanation) -> str:
-    told = {**asdict(words), "neighbours": page_of(words).neighbours}
+    page = page_of(words)
+    told = {**asdict(words), "next": next_of(words.code), "neighbours": page.neighbours}
     return json.dumps(told, indent=2)
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from catshop.catalogue import catalogue, explain
-from catshop.catalogue.page import page_of
+from catshop.catalogue.page import next_of, page_of
+from catshop.cli.commands import COMMANDS
+from catshop.inspector.filters import filtered
 
 if TYPE_CHECKING:
     from .conftest import Command
@@ -25,6 +27,16 @@ def test_a_page_says_what_happened_what_was_expected_why_who_says_so_and_what_ne
     for text in (words.title, words.expected, words.cause, words.section, words.fix):
         assert text in said.out
     assert "E-PKCE-06" in said.out.partition("Beside it")[2]
+
+
+def test_a_page_ends_with_a_command_that_there_is(cli: Command) -> None:
+    """For a refusal on the wire, the one that shows it happen; its filter is one that is taken."""
+    commands = {next_of(code) for code in catalogue()}
+    assert {command.split()[1] for command in commands} <= set(COMMANDS)
+    assert "catshop trace FILE --filter code=E-PKCE-03" in cli("explain", "E-PKCE-03").out
+    for command in commands:
+        _, _, expression = command.partition("--filter ")
+        filtered(expression)
 
 
 @pytest.mark.parametrize("typed", ["e-pkce-03", "PKCE-03", " E-PKCE-03"])

@@ -90,7 +90,7 @@ def test_it_keeps_back_all_else(expression: str) -> None:
         "=400",
         "n=",
         "verdict?NO",
-        "lane=clint",
+        "lane=clients",
         "status=abc",
         "verdict=MAYBE",
         "status==200",
@@ -110,6 +110,6 @@ def test_every_name_can_be_asked_for_of_an_exchange_that_says_nothing() -> None:
 
 
 def test_a_name_or_a_value_that_is_nearly_one_is_told() -> None:
-    for expression, meant in (("chek=pkce", "check"), ("lane=clint", "client")):
+    for expression, meant in (("checks=pkce", "check"), ("lane=clients", "client")):
         with pytest.raises(RecordingRefused, match=f"did you mean {meant}"):
             filtered(expression)
