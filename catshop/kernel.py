@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from traceback import walk_tb
 from types import CodeType
@@ -169,9 +169,14 @@ PACKAGE: Final = Path(__file__).parent
 
 def line_of(code: CodeType, line: int | None = None) -> str:
     """A line of ours below the package; of anybody else's file no more than its name."""
-    path = Path(code.co_filename)
+    return f"{_named(code.co_filename)}:{line or code.co_firstlineno}"
+
+
+@cache
+def _named(filename: str) -> str:
+    path = Path(filename)
     named = path.relative_to(PACKAGE) if path.is_relative_to(PACKAGE) else Path(path.name)
-    return f"{named.as_posix()}:{line or code.co_firstlineno}"
+    return named.as_posix()
 
 
 def decided_by(what: Callable[..., object] | Exception | None) -> str:

@@ -16,6 +16,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from threading import Lock
 from typing import Final
 from urllib.parse import quote, unquote_plus
@@ -53,7 +54,9 @@ REMEMBERED: Final = 256
 
 _SPELLED: Final = SECRET_NAMES | {name.replace("_", "") for name in SECRET_NAMES}
 _NAMES: Final = "|".join(sorted(_SPELLED, key=len, reverse=True)).replace("_", "[_-]")
-_WORD: Final = re.compile(r"[\w.~+-]{16,}")
+SHORTEST: Final = 16
+"""Characters of a secret that is known again."""
+_WORD: Final = re.compile(rf"[\w.~+-]{{{SHORTEST},}}")
 """What a secret that comes again looks like."""
 _COMMON: Final = re.compile(r"[a-z_]*")
 """A name of the field: no secret, even where somebody has sent it as one."""
@@ -75,6 +78,16 @@ _SHAPED: Final = re.compile(
     rf"{SHAPE.pattern}|\beyJ[\w-]{{10,}}\.[\w-]{{10,}}\.[\w-]*", re.ASCII | re.IGNORECASE
 )
 """What can be told by its shape: what this server issues, and signed tokens of anybody."""
+_PATTERNS: Final = (
+    ("//", _USER),
+    ("", _SCHEMES),
+    ("=", _IN_QUERY),
+    ('"', _IN_JSON),
+    (":", _LABELLED),
+    ("-", _SESSION),
+    ('"kty"', _IN_KEY),
+)
+"""Each with a sign without which it finds nothing: most texts have none of them."""
 _OUR_CODE: Final = re.compile(r"[EW]-[A-Z]+-\d+")
 
 
@@ -201,13 +214,16 @@ class Redactor:
         return self._within(text, LAYERS)
 
     def _within(self, text: str, layers: int) -> str:
-        text = _ENCODED.sub(lambda found: self._encoded(found[0], layers), text)
         if "%" in text:
+            text = _ENCODED.sub(lambda found: self._encoded(found[0], layers), text)
             text = _PAIR.sub(self._pair, text)
-        keys = (_IN_KEY,) if '"kty"' in text else ()
-        for pattern in (_USER, _SCHEMES, _IN_QUERY, _IN_JSON, _LABELLED, _SESSION, *keys):
-            text = pattern.sub(lambda found: found[1] + found[2] + self._once(found[3]), text)
+        for sign, pattern in _PATTERNS:
+            if sign in text:
+                text = pattern.sub(self._credentials, text)
         return self.ours(text)
+
+    def _credentials(self, found: re.Match[str]) -> str:
+        return found[1] + found[2] + self._once(found[3])
 
     def _pair(self, found: re.Match[str]) -> str:
         """A parameter whose name is encoded, too."""
@@ -230,8 +246,9 @@ class Redactor:
 
     def ours(self, text: str) -> str:
         """Any text, without what has a shape of a secret, or was one before."""
-        text = _SHAPED.sub(lambda found: self.mark(found[0]), text)
-        return _WORD.sub(self._again, text) if self._known else text
+        if "_" in text or "%5" in text or "." in text:
+            text = _SHAPED.sub(lambda found: self.mark(found[0]), text)
+        return _WORD.sub(self._again, text) if self._known and len(text) >= SHORTEST else text
 
     def _again(self, found: re.Match[str]) -> str:
         word = found[0].rstrip(".")
@@ -272,6 +289,7 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+@lru_cache(maxsize=1024)
 def _normal(name: str) -> str:
     """A name as the table has it: `apiKey`, `Api-Key` and `keys[api_key]` are `api_key`."""
     last = name.strip().rstrip("]").rpartition("[")[2] or name.strip().partition("[")[0]
