@@ -29,8 +29,6 @@ from bench.load import crowd
 from bench.record import Row, figure
 from bench.servers import HERE, LIST, Runner, free_port, house, on_core, same_answer, serving
 
-__all__ = ["free_port", "main"]  # conformance/authorization.py takes it from here
-
 PEER: Final = "SDK low-level Server, uvicorn"
 PROGRAMS: Final = ("mcp", "uvicorn", "uvloop", "httptools")
 """Whose versions belong to the result."""

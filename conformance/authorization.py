@@ -18,7 +18,7 @@ from typing import IO, Final
 import anyio
 import httpx2
 
-from bench.compare import free_port
+from bench.servers import free_port
 from tests.support.person import Person
 from tests.support.program import serving
 

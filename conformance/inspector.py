@@ -80,7 +80,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, shop(Path(folder), "asyncio") as running:
         bearer = f"Authorization: Bearer {running.token}"
         url = f"http://127.0.0.1:{running.port}/mcp"
-        settings = {"USER": "bench", "DATABASE": f"{folder}/asyncio.db", "PORT": running.port}
+        settings = {"USER": "bench", "DATABASE": f"{folder}/asyncio/shop.db", "PORT": running.port}
         environ = [f"-eCATSHOP_{name}={value}" for name, value in settings.items()]
         doors = {
             "http": [url, "--transport", "http", "--header", bearer],

@@ -38,8 +38,9 @@ def test_the_demo_is_a_sequence_of_messages_between_five_lanes(tmp_path: Path) -
     seen = read(catshop(tmp_path, "demo", "--as", "mermaid").stdout)
     assert (seen["diagramType"], seen["lanes"]) == ("sequence", [str(lane) for lane in Lane])
     assert seen["said"][0] == ["client", "mcp", "POST /mcp server/discover"]
-    assert seen["said"][1][:2] == ["mcp", "client"]
-    assert seen["said"][1][2].startswith("401 E-CHAL-01")
+    assert seen["said"][1] == ["mcp", "mcp", "NO bearer.valid E-CHAL-01, no Authorization"]
+    assert seen["said"][2][:2] == ["mcp", "client"]
+    assert seen["said"][2][2].startswith("401 E-CHAL-01")
     assert "Thanks alice" in seen["said"][-1][2]
     assert {"db", "browser", "auth"} <= {end for _, end, _ in seen["said"]}
 
