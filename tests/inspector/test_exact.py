@@ -62,7 +62,7 @@ def test_a_secret_is_hidden_however_it_is_written(redactor: Redactor, kind: str,
 
 
 def test_a_secret_is_known_again_where_nothing_says_that_it_is_one(redactor: Redactor) -> None:
-    """A server that tells what it was sent, or a program that puts it where it does not belong."""
+    """A server that tells what it was sent; the password of Basic credentials, too. RFC 7617 §2."""
     hidden, _ = kept(
         redactor, "application/x-www-form-urlencoded", f"client_secret={PLANTED}".encode()
     )
