@@ -54,7 +54,7 @@ def redactor() -> Redactor:
     ],
 )  # fmt: skip
 def test_a_secret_is_hidden_however_it_is_written(redactor: Redactor, kind: str, body: str) -> None:
-    """RFC 6750 §5.3."""
+    """RFC 6750 §5.3, RFC 3986 §3.2.1, RFC 8259 §7, WHATWG HTML §9.2.5, §9.2.6."""
     text, note = kept(redactor, kind, body.encode())
     assert PLANTED not in text
     assert JWT not in text
