@@ -57,7 +57,8 @@ class Endpoint:
         try:
             return await self._dispatch(request, principal, body)
         except RpcError as error:
-            self._trace.check(error.explanation, Verdict.NO, by=error, arrived=error.arrived)
+            told = {"code": error.explanation, "arrived": error.arrived}
+            self._trace.check(error.check or "message.taken", Verdict.NO, by=error, **told)
             request.notes["refused"] = error.explanation
             return Answer(STATUS.get(error.code, 200), (JSON,), jsonrpc.error_response(error))
 

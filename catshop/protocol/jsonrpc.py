@@ -88,6 +88,8 @@ class RpcError(Exception):
         self.arrived = arrived
         self.required = dict(required or {})
         self.id = id
+        self.check = ""
+        """The named check that raised it; empty for a refusal that has no name of its own."""
 
     @property
     def message(self) -> str:

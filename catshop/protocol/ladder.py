@@ -151,7 +151,7 @@ def _stateless(fields: Fields, message: Message, trace: Trace) -> Stateless:
         try:
             rung(fields, message, envelope)
         except RpcError as error:
-            trace.check(rung.__name__, Verdict.NO, by=error, arrived=error.arrived)
+            error.check = rung.__name__
             raise
         if trace.observed:
             trace.check(rung.__name__, Verdict.OK, by=rung)
