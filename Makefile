@@ -110,9 +110,11 @@ $(VENV)/python.stamp:
 	"$$python" -m venv --clear $(VENV)
 	@touch $@
 
+# The pins are the whole set, so nothing is resolved: a newer release of something changes nothing.
 $(VENV)/%.stamp: requirements/%.txt pyproject.toml $(VENV)/python.stamp
-	@$(PIP) --require-hashes --requirement $<
+	@$(PIP) --no-deps --require-hashes --requirement $<
 	@$(PIP) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip check >$(VENV)/check.txt || { cat $(VENV)/check.txt >&2; exit 1; }
 	@for level in run test check; do touch $(VENV)/$$level.stamp; [ $$level = $* ] && break; done
 
 conformance/node_modules/.stamp: conformance/package-lock.json $(VENV)/check.stamp
@@ -124,7 +126,7 @@ conformance/node_modules/.stamp: conformance/package-lock.json $(VENV)/check.sta
 .cache/%/.stamp: requirements/%.txt $(VENV)/check.stamp
 	@echo "Installing $* apart from our own packages; the first time takes a minute."
 	@$(BIN)/python -m venv --clear $(@D)
-	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
 	@touch $@
 
 .cache/chromium/.stamp: conformance/node_modules/.stamp conformance/chromium.py
