@@ -43,6 +43,9 @@ JAR: Final = ('-b "$DIR/jar" -c "$DIR/jar"',)
 
 FORM: Final = "application/x-www-form-urlencoded"
 
+NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+"""What a script may call something."""
+
 PLAIN: Final = re.compile(r"[A-Za-z0-9_./:=-]+")
 """Text that the shell takes as it is."""
 
@@ -57,7 +60,7 @@ trap 'rm -rf "$DIR"' EXIT
 step() { printf '%s\n' "$*"; }
 see() {
   want=$1; shift
-  got=$("$@" -sS --noproxy '*' -D "$DIR/head" -o "$DIR/body" -w '%{http_code}') ||
+  got=$("$@" -g --path-as-is -sS --noproxy '*' -D "$DIR/head" -o "$DIR/body" -w '%{http_code}') ||
     { echo "Is the shop open at $BASE? Start it: catshop serve" >&2; exit 1; }
   [ "$got" = "$want" ] || { echo "The answer was $got, and $want before:" >&2
     cat "$DIR/body" >&2; exit 1; }
@@ -92,7 +95,7 @@ class Gift:
 
 def curl(exchanges: Iterable[Exchange]) -> Iterator[str]:
     """The lines of the script. What was sent to the client itself has nobody to go to."""
-    sent = [each for each in exchanges if callee(each) is not Lane.CLIENT and each.status]
+    sent = [each for each in exchanges if _sent(each)]
     wanted, script = wanted_of(sent), _Script(base_of(sent))
     yield OPENING.rstrip()
     for mark, name in brought(sent, wanted).items():
@@ -107,8 +110,22 @@ def curl(exchanges: Iterable[Exchange]) -> Iterator[str]:
     yield ENDING.lstrip("\n")
 
 
+def _sent(exchange: Exchange) -> bool:
+    """Whether it was a request to the server, and was answered."""
+    asked = exchange.request.method and exchange.status
+    return bool(asked) and callee(exchange) is not Lane.CLIENT
+
+
 def gifts(exchange: Exchange) -> Iterator[Gift]:
-    """What a later request could be made of: parameters of a redirect, hidden inputs, members."""
+    """What a later request could be made of, whose name is a name and no more.
+
+    Whoever answered chose the names, and a script will hold them.
+    """
+    return (gift for gift in _found(exchange) if NAME.fullmatch(gift.name))
+
+
+def _found(exchange: Exchange) -> Iterator[Gift]:
+    """Parameters of a redirect, hidden inputs, members."""
     for name, value in exchange.answer.fields:
         if name.lower() == "location":
             for parameter, text in parse_qsl(urlsplit(value).query):
@@ -166,7 +183,7 @@ def base_of(sent: Sequence[Exchange]) -> str:
 
 def variable(gift: Gift, variables: dict[str, str]) -> str:
     """A variable for what an answer gave; another one where the name is taken."""
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])|\W", "_", gift.name).upper()
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])|\W", "_", gift.name, flags=re.ASCII).upper()
     taken = set(variables.values()) | set(OURS.values())
     numbered = (f"{name}_{n}" for n in count(2))
     found = name if name not in taken else next(n for n in numbered if n not in taken)
@@ -199,7 +216,7 @@ class _Script:
         request = exchange.request
         guessed = "POST" if exchange.body(">").text else "GET"
         if request.method != guessed:
-            yield f"-X {request.method}"
+            yield f"-X {quoted([request.method])}"
         if query := urlsplit(request.target).query:
             yield "-G"
             yield from self._parameters(query)
@@ -215,7 +232,7 @@ class _Script:
         if body.type.startswith(FORM):
             yield from self._parameters(body.text)
         elif body.text:
-            yield f"-d {self._filled(body.text)}"
+            yield f"--data-raw {self._filled(body.text)}"
 
     def _parameters(self, text: str) -> Iterator[str]:
         for name, value in parse_qsl(text, keep_blank_values=True):

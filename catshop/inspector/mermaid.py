@@ -22,6 +22,7 @@ NAMES: Final = {
 
 ENTITIES: Final = str.maketrans(
     {"#": "#35;", ";": "#59;", "<": "#lt;", ">": "#gt;", "‹": "#lt;", "›": "#gt;"}
+    | {"%": "#37;", "{": "#123;", "}": "#125;"}
 )
 """What means something in a message, and the signs of a mark."""
 

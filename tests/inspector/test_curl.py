@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from catshop.inspector.curl import OPENING, Variable, curl, quoted
+from catshop.inspector.recording import Body, Exchange
 from tests.inspector.talks import PAGE, talk
 
 TALK = [
@@ -47,7 +49,7 @@ def test_what_an_answer_gave_is_read_from_the_new_answer() -> None:
 step "1. client to auth: POST /register"
 see 201 curl "${BASE}/register" \\
   -H "Content-Type: application/json" \\
-  -d '{"name": "a"}'
+  --data-raw '{"name": "a"}'
 CLIENT_ID=$(member client_id)
 
 step "2. browser to auth: GET /authorize"
@@ -72,7 +74,7 @@ see 200 curl "${BASE}/mcp" \\
   -b "$DIR/jar" -c "$DIR/jar" \\
   -H "Content-Type: application/json" \\
   -H "Authorization: Bearer ${ACCESS_TOKEN}" \\
-  -d '{"jsonrpc": "2.0", "id": 1}'
+  --data-raw '{"jsonrpc": "2.0", "id": 1}'
 cat "$DIR/body"; echo
 )"""
     )
@@ -112,3 +114,45 @@ def test_the_script_is_one_subshell(tmp_path: Path) -> None:
     pasted = f"{script}\necho $? still here\n"
     said = subprocess.run(["/bin/sh"], input=pasted, capture_output=True, text=True, check=False)
     assert said.stdout.endswith("1 still here\n")
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        pytest.param(
+            [
+                talk(1, "GET /a", 303,
+                     answered={"location": "http://h/cb?%24%28touch%20pwned%29=AAAA0123456789bcdef"}),
+                talk(2, "POST /b", 200, sent="x=AAAA0123456789bcdef"),
+            ],
+            id="the-name-of-a-parameter",
+        ),
+        pytest.param(
+            [
+                talk(1, "GET /a", 200, said={"x$(touch pwned)": "OPAQUEVALUE-0123456789"}),
+                talk(2, "POST /b", 200, sent="x=OPAQUEVALUE-0123456789"),
+            ],
+            id="the-name-of-a-member",
+        ),
+        pytest.param([talk(1, "GET;$(touch$IFSpwned) /a", 200)], id="the-method"),
+        pytest.param([talk(1, "POST /$(touch${IFS}pwned)", 200, sent={"a": "`touch pwned`"})],
+                     id="the-path-and-the-body"),
+    ],
+)  # fmt: skip
+def test_nothing_that_was_recorded_is_a_command(tmp_path: Path, hostile: list[Exchange]) -> None:
+    """Whoever was recorded has chosen the names; the script is run by somebody who trusts it."""
+    stub = tmp_path / "curl"
+    stub.write_text("#!/bin/sh\nprintf 200\n")
+    stub.chmod(0o755)
+    script = "\n".join(curl(hostile)).replace("see 303", "see 200")
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "BASE": "http://h"}
+    subprocess.run(["/bin/sh"], input=script, cwd=tmp_path, env=env, text=True,
+                   capture_output=True, check=False)  # fmt: skip
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_body_that_begins_like_a_file_is_sent_as_it_is() -> None:
+    """Curl would send the file."""
+    exchange = talk(1, "POST /a", 200)
+    exchange.lines.insert(1, Body(way=">", type="text/plain", text="@/etc/hostname", size=14))
+    assert '--data-raw "@/etc/hostname"' in "\n".join(curl([exchange]))
