@@ -25,7 +25,7 @@ STEP: Final = 0.001
 
 ADDRESS: Final = re.compile(r"((?:127\.0\.0\.1|localhost)(?::|%3A))(\d+)")
 DATE: Final = re.compile(r"\b\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT")
-TIME: Final = re.compile(r"\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00|Z)?")
+TIME: Final = re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00|Z)?")
 SECONDS: Final = re.compile(r"\b1[0-9]{9}\b")
 WORD: Final = re.compile(
     r"\b(?:cat|tok)_[\w-]{8,}|\b[0-9A-F]{16}\b|\b[0-9a-f]{16,}\b"
@@ -34,7 +34,13 @@ WORD: Final = re.compile(
 )
 """Names of clients, tokens, orders and exchanges; and whatever is as long as our other ids."""
 
-STAYS: Final = ((DATE, "Thu, 01 Jan 2026 00:00:00 GMT"), (TIME, BEGAN), (SECONDS, "1767225600"))
+SHOWN: Final = re.compile(r"\b20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}")
+STAYS: Final = (
+    (SHOWN, "2026-01-01 00:00:00.000"),
+    (DATE, "Thu, 01 Jan 2026 00:00:00 GMT"),
+    (TIME, BEGAN),
+    (SECONDS, "1767225600"),
+)
 RANDOM: Final = re.compile(r"(?=.*[A-Z])(?=.*[a-z]).*")
 """A long word that nobody has chosen: in as many characters of base64url, both are there."""
 
@@ -68,7 +74,7 @@ class Still:
             return word
         if word not in self.words:
             digest = hashlib.sha512(str(len(self.words)).encode()).digest()
-            prefix = word[:4] if word[3:4] == "_" else ""
+            prefix = word[:4] if word.startswith(("cat_", "tok_")) else ""
             self.words[word] = prefix + _spelled(digest, word)[: len(word) - len(prefix)]
         return self.words[word]
 
