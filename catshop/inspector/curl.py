@@ -3,8 +3,9 @@
 What an answer gave and a later request uses becomes a variable that is read from the new answer;
 what the client thought of itself (a verifier, a state, a password) is thought of anew. The rest is
 sent as it was recorded, whatever the server at `BASE` is by now, and the first answer with another
-status ends the script. It is one subshell, so that it may be pasted, and wants curl and openssl.
-Pure. Next: `recording.py`, where the exchanges come from.
+status ends the script. What no script can send is left out, and the first lines say so. It is one
+subshell, so that it may be pasted, and wants curl and openssl. Pure. Next: `gifts.py` and
+`thoughts.py`, which find out what is a variable.
 """
 
 from __future__ import annotations
@@ -12,39 +13,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from enum import StrEnum
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote
 
-from catshop.inspector.recording import Exchange
+from catshop.inspector.gifts import FORM, Gift, Talk, data_of, is_form, readings, talk
+from catshop.inspector.recording import Ended, Exchange, Frame
 from catshop.inspector.redact import MARK
-from catshop.inspector.rungs import Lane, callee, caller, document, named, title
-
-KEPT: Final = re.compile(r"accept|authorization|content-type|mcp-.*", re.IGNORECASE)
-"""Fields that are sent again; curl writes the others by itself."""
-
-OPAQUE: Final = 16
-"""Characters from which on a text of an answer is taken for an id, and not for a word."""
-
-OURS: Final = {
-    "code_verifier": "VERIFIER",
-    "code_challenge": "CHALLENGE",
-    "state": "STATE",
-    "username": "NAME",
-    "password": "PASSWORD",
-}
-"""Parameters that whoever asks thinks of, and what they are called in the script."""
-
-ASKED_FOR: Final = {"authorization": "TOKEN"}
-"""What a secret of a field is called, where whoever runs the script has to bring it."""
-
-JAR: Final = ('-b "$DIR/jar" -c "$DIR/jar"',)
-"""A browser keeps cookies."""
-
-FORM: Final = "application/x-www-form-urlencoded"
-
-NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-"""What a script may call something."""
+from catshop.inspector.rungs import Lane, callee, method_of, named, title
+from catshop.inspector.thoughts import COOKIE, Brought, Names, Thought, brought, thoughts
 
 PLAIN: Final = re.compile(r"[A-Za-z0-9_./:=-]+")
 """Text that the shell takes as it is."""
@@ -52,200 +29,260 @@ PLAIN: Final = re.compile(r"[A-Za-z0-9_./:=-]+")
 SAFE: Final = re.compile(r"""[^"\\$`!]*""")
 """Text that means itself between double quotes."""
 
+SECONDS: Final = 2
+"""How long a stream is read that nobody has ended."""
+
+ANSWERS: Final = re.compile(r'"(?:result|error)"\s*:')
+"""What an event holds that answers a request, and ends its stream. JSON-RPC 2.0 §5."""
+
+LISTENS: Final = frozenset({"subscriptions/listen"})
+"""Calls whose stream goes on until somebody leaves."""
+
 OPENING: Final = r"""(
 set -eu
 BASE=${BASE:-http://127.0.0.1:8000}
 DIR=$(mktemp -d)
 trap 'rm -rf "$DIR"' EXIT
 step() { printf '%s\n' "$*"; }
+need() {
+  eval "[ \"\${$1:-}\" ]" || { echo "$1 is needed, and no answer gives it. $2" >&2; exit 1; }
+}
 see() {
   want=$1; shift
   got=$("$@" -g --path-as-is -sS --noproxy '*' -D "$DIR/head" -o "$DIR/body" -w '%{http_code}') ||
+    { [ $? = 28 ] && [ "$got" != 000 ]; } ||
     { echo "Is the shop open at $BASE? Start it: catshop serve" >&2; exit 1; }
   [ "$got" = "$want" ] || { echo "The answer was $got, and $want before:" >&2
     cat "$DIR/body" >&2; exit 1; }
   printf '  %s\n' "$got"
 }
-member() { tr -d '\n' <"$DIR/body" | sed -n 's/.*"'"$1"'" *: *"\([^"]*\)".*/\1/p'; }
-input() { tr '\n' ' ' <"$DIR/body" | sed 's/.*name="'"$1"'" value="\([^"]*\)".*/\1/'; }
-parameter() {
-  tr -d '\r' <"$DIR/head" | sed -n 's/^[Ll]ocation:.*[?&]'"$1"'=\([^&#]*\).*/\1/p'
+in_head() { tr -d '\r' <"$DIR/head" | sed -n "s/^$1/\1/p" | sed -n "${2}p"; }
+in_body() {
+  tr '\r\n' '  ' <"$DIR/body" | sed "s/$1\"/\\
+&/g" | sed -n "s/^$1\"\([^\"]*\)\".*/\1/p" | sed -n "${2}p"
 }
+event() { tr -d '\r' <"$DIR/body" | sed -n "s/^$1: *\(.*\)/\1/p" | sed -n "${2:-1}p"; }
+field() { in_head "$1: *\(.*\)" "${2:-1}"; }
+cookie() { in_head "[Ss]et-[Cc]ookie: *$1=\([^;]*\).*" "${2:-1}"; }
+renewed() { set -- "$(cookie "$1")" "$2"; printf %s "${1:-$2}"; }
+parameter() { in_head "[Ll]ocation:.*[?&]$1=\([^&#]*\).*" "${2:-1}"; }
+member() { in_body "\"$1\" *: *" "${2:-1}"; }
+input() { in_body "name=\"$1\" value=" "${2:-1}"; }
 base64url() { openssl base64 | tr '+/' '-_' | tr -d '=\n'; }
-VERIFIER=$(openssl rand 32 | base64url)
-CHALLENGE=$(printf %s "$VERIFIER" | openssl dgst -sha256 -binary | base64url)
-STATE=$(openssl rand -hex 16)
-NAME=alice-$(openssl rand -hex 4)
-PASSWORD=$(openssl rand -hex 16)
 """
+
+MAKERS: Final = {
+    "VERIFIER": "openssl rand 32 | base64url",
+    "CHALLENGE": 'printf %s "${}" | openssl dgst -sha256 -binary | base64url',
+    "STATE": "openssl rand -hex 16",
+    "NAME": "openssl rand -hex 4",
+    "PASSWORD": "openssl rand -hex 16",
+    "COOKIE": "openssl rand -hex 16",
+}
+"""How a shell thinks of something."""
+
+BEFORE: Final = {"NAME": "alice-"}
+"""What it begins with."""
 
 ENDING: Final = """
 cat "$DIR/body"; echo
 )"""
 
+HINTS: Final = {
+    "TOKEN": "export {0}=$(catshop token issue --user alice --create-user)",
+    "mcp-session-id": "Export the exchange with initialize, too: its answer gives one",
+    "password": "export {0}=... is the password of somebody who has signed up before",
+}
+"""How one comes by a secret, by its name."""
 
-@dataclass(frozen=True, slots=True)
-class Gift:
-    """A text in an answer: where it stood, and how a script reads it from there."""
-
-    reader: str
-    name: str
-    value: str
+ELSE: Final = "It is the {2} of {1}: export the exchange that gave it, too, or export {0}=..."
 
 
-def curl(exchanges: Iterable[Exchange]) -> Iterator[str]:
-    """The lines of the script. What was sent to the client itself has nobody to go to."""
-    sent = [each for each in exchanges if _sent(each)]
-    wanted, script = wanted_of(sent), _Script(base_of(sent))
+class Left(StrEnum):
+    """Why an exchange is in no script."""
+
+    UNASKED = "its request was not recorded"
+    UNHEARD = "it went to the client itself"
+    UNANSWERED = "nobody has answered"
+    CUT = "its body was not recorded whole"
+    PROVEN = "a DPoP proof is good once, and a script can make no other (RFC 9449 section 11.1)"
+    LASTING = "its stream does not end by itself"
+
+
+def left_out(exchange: Exchange) -> Left | None:
+    """Why the request cannot be sent again by a script; None where it can."""
+    fields = named(exchange)
+    if not exchange.request.method:
+        return Left.UNASKED
+    if callee(exchange) is Lane.CLIENT:
+        return Left.UNHEARD
+    if not exchange.status:
+        return Left.UNANSWERED
+    if "dpop" in fields or fields.get("authorization", "").lower().startswith("dpop "):
+        return Left.PROVEN
+    return Left.CUT if exchange.body(">").note else None
+
+
+def is_cut(exchange: Exchange) -> bool:
+    """Whether the answer is a stream whose end nobody has seen: its last event is no answer."""
+    said = [data for frame in exchange.every(Frame) if (data := data_of(frame)).strip()]
+    kinds = (value for name, value in exchange.answer.fields if name.lower() == "content-type")
+    streams = any(kind.startswith("text/event-stream") for kind in kinds)
+    return streams and not (exchange.first(Ended) and said and ANSWERS.search(said[-1]))
+
+
+def is_lasting(exchange: Exchange) -> bool:
+    """Whether it would never end: a stream of which no call is the reason."""
+    listens = exchange.request.method == "GET" or method_of(exchange) in LISTENS
+    return listens and is_cut(exchange)
+
+
+def told(why: Mapping[int, Left]) -> Iterator[str]:
+    """What is left out, a line for each reason; what the client was sent goes without saying."""
+    for reason in Left:
+        numbers = ", ".join(f"#{n}" for n, each in why.items() if each is reason)
+        if numbers and reason is not Left.UNHEARD:
+            yield f"Left out: {numbers}: {reason}."
+
+
+def curl(exchanges: Iterable[Exchange], base: str = "") -> Iterator[str]:
+    """The lines of the script; `base` is the address by which the client knew the server."""
+    every = list(exchanges)
+    why = {each.n: reason for each in every if (reason := left_out(each))}
+    script = planned([each for each in every if each.n not in why], base)
+    yield from (f"# {line}" for line in told(why))
     yield OPENING.rstrip()
-    for mark, name in brought(sent, wanted).items():
-        asked = variable(Gift("", ASKED_FOR.get(name, name), mark), script.variables)
-        yield f': "${{{asked}:?the script needs it, and no answer gives it}}"'
-    for exchange in sent:
+    for thought in script.thoughts:
+        maker = MAKERS[thought.kind].replace("{}", thought.of)
+        yield f"{thought.variable}={BEFORE.get(thought.kind, '')}$({maker})"
+    for secret in script.brought:
+        yield _made(secret)
+    for exchange in script.talk.sent:
         yield ""
         yield from script.step(exchange)
-        for gift in gifts(exchange):
-            if gift.value in wanted and gift.value not in script.variables:
-                yield f"{variable(gift, script.variables)}=$({gift.reader} {gift.name})"
+        for gift in script.kept(exchange):
+            nth = f" {gift.nth}" if gift.nth > 1 else ""
+            yield f"{script.variables[gift.value]}=$({gift.reader} {gift.name}{nth})"
+        for old in script.renewed(exchange):
+            yield f'{old.variable}=$(renewed {old.name} "${old.variable}")'
     yield ENDING.lstrip("\n")
 
 
-def _sent(exchange: Exchange) -> bool:
-    """Whether it was a request to the server, and was answered."""
-    asked = exchange.request.method and exchange.status
-    return bool(asked) and callee(exchange) is not Lane.CLIENT
+def _made(secret: Brought) -> str:
+    """How the script comes by a secret: it makes one that is as useless, or asks for it."""
+    if secret.useless:
+        return f"{secret.variable}=$({MAKERS['PASSWORD']})"
+    return f"need {secret.variable} {_single(hint(secret))}"
 
 
-def gifts(exchange: Exchange) -> Iterator[Gift]:
-    """What a later request could be made of, whose name is a name and no more.
-
-    Whoever answered chose the names, and a script will hold them.
-    """
-    return (gift for gift in _found(exchange) if NAME.fullmatch(gift.name))
+def hint(secret: Brought) -> str:
+    """How one comes by a secret that a script asks for."""
+    words = HINTS.get(secret.name, ELSE)
+    return words.format(secret.variable, f"#{secret.by}", re.sub(r"[^\w.-]", "?", secret.name))
 
 
-def _found(exchange: Exchange) -> Iterator[Gift]:
-    """Parameters of a redirect, hidden inputs, members."""
-    for name, value in exchange.answer.fields:
-        if name.lower() == "location":
-            for parameter, text in parse_qsl(urlsplit(value).query):
-                yield Gift("parameter", parameter, text)
-    body = exchange.body("<").text
-    for name, text in re.findall(r'type="hidden" name="([\w-]+)" value="([^"]*)"', body):
-        yield Gift("input", name, text)
-    yield from _texts(document(exchange.body("<")))
-
-
-def _texts(found: object) -> Iterator[Gift]:
-    """The text members of a JSON document, at any depth."""
-    members = found.items() if isinstance(found, Mapping) else ()
-    for name, value in members:
-        if isinstance(value, str) and (len(value) >= OPAQUE or MARK.fullmatch(value)):
-            yield Gift("member", str(name), value)
-        yield from _texts(value)
-
-
-def wanted_of(sent: Sequence[Exchange]) -> frozenset[str]:
-    """What answers gave and later requests hold, unless a request had it before."""
-    found: set[str] = set()
-    given: set[str] = set()
-    before = ""
-    for exchange in sent:
-        text = _text(exchange)
-        found |= {value for value in given if value in text}
-        before += text
-        given |= {gift.value for gift in gifts(exchange) if gift.value not in before}
-    return frozenset(found)
-
-
-def brought(sent: Sequence[Exchange], wanted: frozenset[str]) -> dict[str, str]:
-    """Secrets in fields that no answer gave: whoever runs the script has to bring them."""
-    return {
-        mark: name.lower()
-        for exchange in sent
-        for name, value in exchange.request.fields
-        if KEPT.fullmatch(name)
-        for mark in MARK.findall(value)
-        if mark not in wanted
+def planned(sent: Iterable[Exchange], base: str) -> Script:
+    """The script before its first step: what is thought of, and what has to be brought."""
+    having, names = talk(sent, base), Names()
+    thought = list(thoughts(having, names))
+    lacking = brought(having, [each.value for each in thought], names)
+    script = Script(having, thought, lacking, names)
+    script.variables |= {
+        each.value: each.variable for each in thought if MARK.fullmatch(each.value)
     }
-
-
-def _text(exchange: Exchange) -> str:
-    """Everything in a request that could hold what an answer gave."""
-    fields = " ".join(value for name, value in exchange.request.fields if KEPT.fullmatch(name))
-    return f"{exchange.request.target} {fields} {exchange.body('>').text}"
-
-
-def base_of(sent: Sequence[Exchange]) -> str:
-    """The address of the server as the client knew it."""
-    return f"http://{named(sent[0]).get('host', '')}" if sent else ""
-
-
-def variable(gift: Gift, variables: dict[str, str]) -> str:
-    """A variable for what an answer gave; another one where the name is taken."""
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])|\W", "_", gift.name, flags=re.ASCII).upper()
-    taken = set(variables.values()) | set(OURS.values())
-    numbered = (f"{name}_{n}" for n in count(2))
-    found = name if name not in taken else next(n for n in numbered if n not in taken)
-    variables[gift.value] = found
-    return found
+    script.variables |= {each.value: each.variable for each in lacking}
+    return script
 
 
 @dataclass(slots=True)
-class _Script:
-    """What the script knows so far: the variable that stands for a text."""
+class Script:
+    """What a script knows so far: the variable that stands for a text."""
 
-    base: str
+    talk: Talk
+    thoughts: Sequence[Thought]
+    brought: Sequence[Brought]
+    names: Names
     variables: dict[str, str] = field(default_factory=dict)
+
+    def thought(self, name: str, value: str) -> str:
+        """The variable of what was thought of as the parameter `name`; empty where nothing was."""
+        found = (each for each in self.thoughts if (each.name, each.value) == (name, value))
+        return next((each.variable for each in found), "")
+
+    def kept(self, exchange: Exchange) -> Iterator[Gift]:
+        """What later requests use of the answer; from now on it has a variable."""
+        for gift in readings(exchange):
+            if gift.value in self.talk.given and gift.value not in self.variables:
+                self.variables[gift.value] = self.names(gift.name)
+                yield gift
+
+    def renewed(self, exchange: Exchange) -> list[Thought]:
+        """Cookies of an earlier visit that the request showed: the answer may set new ones."""
+        held = self.talk.holds(exchange)
+        return [each for each in self.thoughts if each.kind == COOKIE and each.value in held]
+
+    def pieces(self, text: str) -> list[tuple[str, str]]:
+        """What a text is made of: each piece, and the variable that stands for it."""
+        known = {self.talk.base: "BASE", **self.variables}
+        here = sorted((each for each in known if each and each in text), key=len, reverse=True)
+        parts = re.split("(" + "|".join(map(re.escape, here)) + ")", text) if here else [text]
+        return [(each, known.get(each, "")) for each in parts if each]
 
     def step(self, exchange: Exchange) -> Iterator[str]:
         """What the request was, and how curl sends it."""
         yield f"step {quoted([title(exchange)])}"
-        path = urlsplit(exchange.request.target).path
+        path, _, query = exchange.request.target.partition("?")
+        in_query = bool(query) and not exchange.body(">").text
         options = (
             *self._method(exchange),
-            *(JAR if caller(exchange) is Lane.BROWSER else ()),
+            *(("-G", *self._parameters(query)) if in_query else ()),
             *self._fields(exchange),
             *self._body(exchange),
+            *((f"--max-time {SECONDS}",) if is_cut(exchange) else ()),
         )
-        first = f"see {exchange.status} curl {self._filled(self.base + path)}"
+        target = path if in_query or not query else f"{path}?{query}"
+        first = f"see {exchange.status} curl {self._filled(self.talk.base + target)}"
         yield " \\\n  ".join([first, *options])
 
     def _method(self, exchange: Exchange) -> Iterator[str]:
-        """What curl would not guess from what it is to send, and the query."""
-        request = exchange.request
+        """What curl would not guess from what it is to send."""
+        method = exchange.request.method
         guessed = "POST" if exchange.body(">").text else "GET"
-        if request.method != guessed:
-            yield f"-X {quoted([request.method])}"
-        if query := urlsplit(request.target).query:
-            yield "-G"
-            yield from self._parameters(query)
+        if method == "HEAD":
+            yield "-I"
+        elif method != guessed:
+            yield f"-X {quoted([method])}"
 
     def _fields(self, exchange: Exchange) -> Iterator[str]:
-        form = exchange.body(">").type.startswith(FORM)
-        for name, value in exchange.request.fields:
-            if KEPT.fullmatch(name) and not (name.lower() == "content-type" and form):
-                yield f"-H {self._filled(f'{name}: {value}')}"
+        """The fields, without those that curl adds by itself, and those away that it would add."""
+        form = exchange.body(">").type.lower() == FORM
+        sent = {name.lower() for name, _ in exchange.request.fields}
+        added = ("Accept", "Content-Type") if exchange.body(">").text else ("Accept",)
+        yield from (f"-H {name}:" for name in added if name.lower() not in sent)
+        for name, value in self.talk.fields(exchange):
+            if not (name.lower() == "content-type" and form):
+                yield f"-H {self._filled(f'{name}: {value}' if value else f'{name};')}"
 
     def _body(self, exchange: Exchange) -> Iterator[str]:
         body = exchange.body(">")
-        if body.type.startswith(FORM):
+        if is_form(exchange):
             yield from self._parameters(body.text)
         elif body.text:
             yield f"--data-raw {self._filled(body.text)}"
 
     def _parameters(self, text: str) -> Iterator[str]:
         for name, value in parse_qsl(text, keep_blank_values=True):
-            ours = OURS.get(name)
-            told = quoted([f"{name}=", Variable(ours)]) if ours else self._filled(f"{name}={value}")
-            yield f"{'-d' if PLAIN.fullmatch(told) else '--data-urlencode'} {told}"
+            ours, asked = self.thought(name, value), quote(name)
+            pair = [f"{asked}=", Variable(ours)] if ours else self._split(f"{asked}={value}")
+            said = quoted(pair)
+            yield f"{'-d' if PLAIN.fullmatch(said) else '--data-urlencode'} {said}"
 
     def _filled(self, text: str) -> str:
         """The text for the shell, with a variable in each place where one is due."""
-        known = {self.base: "BASE", **self.variables}
-        longest = sorted(filter(None, known), key=len, reverse=True)
-        pieces = re.split("(" + "|".join(map(re.escape, longest)) + ")", text)
-        return quoted([Variable(known[each]) if each in known else each for each in pieces])
+        return quoted(self._split(text))
+
+    def _split(self, text: str) -> list[str]:
+        return [Variable(known) if known else each for each, known in self.pieces(text)]
 
 
 class Variable(str):

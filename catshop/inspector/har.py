@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -86,7 +88,7 @@ def _response(exchange: Exchange) -> dict[str, Any]:
         "status": answer.status,
         "statusText": answer.reason,
         "httpVersion": "HTTP/1.1",
-        "cookies": [],
+        "cookies": [_set(value) for name, value in answer.fields if name.lower() == "set-cookie"],
         "headers": _named(answer.fields),
         "content": {"size": size, "mimeType": kind, "text": text, "comment": body.note},
         "redirectURL": fields.get("location", ""),
@@ -98,6 +100,22 @@ def _response(exchange: Exchange) -> dict[str, Any]:
 def _cookies(fields: Pairs) -> list[dict[str, str]]:
     sent = [value for name, value in fields if name.lower() == "cookie"]
     return _named(pair.split("=", 1) for each in sent for pair in each.split("; ") if "=" in pair)
+
+
+def _set(value: str) -> dict[str, Any]:
+    """A cookie that an answer sets, with the attributes that HAR has a name for. RFC 6265 §4.1."""
+    pair, *attributes = value.split(";")
+    name, _, held = pair.partition("=")
+    told = {key.strip().lower(): text.strip() for key, _, text in map(_parted, attributes)}
+    said: dict[str, Any] = {"name": name.strip(), "value": held.strip()}
+    said |= {key: told[key] for key in ("path", "domain") if key in told}
+    with suppress(ValueError):
+        said |= {"expires": parsedate_to_datetime(told.get("expires", "")).isoformat()}
+    return {**said, "httpOnly": "httponly" in told, "secure": "secure" in told}
+
+
+def _parted(attribute: str) -> tuple[str, str, str]:
+    return attribute.partition("=")
 
 
 def _named(pairs: Iterable[Iterable[str]]) -> list[dict[str, str]]:

@@ -5,7 +5,7 @@ and a later request uses is a variable, as in the script that `curl.py` writes; 
 client thought of itself. Whatever else the format would take for its own (braces, line ends, a sign
 at the start of a line) is written as a literal. httpYac looks for code in what a literal gave, too,
 so two opening braces never stand together: JSON escapes one, elsewhere a space parts them. Pure.
-Next: `curl.py`, which finds what is a variable.
+Next: `curl.py`, which knows what is left out.
 """
 
 from __future__ import annotations
@@ -13,24 +13,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote
 
-from catshop.inspector.curl import (
-    ASKED_FOR,
-    FORM,
-    KEPT,
-    OURS,
-    Gift,
-    base_of,
-    brought,
-    gifts,
-    variable,
-    wanted_of,
-)
+from catshop.inspector.curl import Left, Script, hint, is_lasting, left_out, planned, told
+from catshop.inspector.gifts import Gift, is_form
 from catshop.inspector.recording import Exchange
-from catshop.inspector.rungs import Lane, callee, caller, title
+from catshop.inspector.rungs import title
+from catshop.inspector.thoughts import Brought, Thought
 
 PLAIN: Final = re.compile(r"""[\w./:=,;+*&%?@"'()\[\] -]*""", re.ASCII)
 """Text that means itself inside a line."""
@@ -45,80 +36,106 @@ OPENING: Final = r"""{{
 const { createHash, randomBytes } = require('crypto');
 const kept = globalThis.catshop ??= {};
 const thought = (name, make) => { exports[name] = kept[name] ??= make(); };
-thought('VERIFIER', () => randomBytes(32).toString('base64url'));
-thought('STATE', () => randomBytes(16).toString('hex'));
-thought('NAME', () => `alice-${randomBytes(4).toString('hex')}`);
-thought('PASSWORD', () => randomBytes(16).toString('hex'));
-exports.CHALLENGE = createHash('sha256').update(kept.VERIFIER).digest('base64url');
+const hashed = (text) => createHash('sha256').update(text).digest('base64url');
 exports.BASE = process.env.BASE || 'http://127.0.0.1:8000';
-exports.found = (text, pattern) => {
-  const value = (pattern.exec(text) || [])[1];
+exports.found = (text, pattern, nth = 1) => {
+  const value = [...String(text).matchAll(pattern)].map((each) => each[1])[nth - 1];
   if (String(value).includes('{')) throw new Error('An answer may hold code: it is not used');
   return value;
 };
-exports.brought = (name) => {
-  if (!process.env[name]) throw new Error(`${name} is needed, and no answer gives it`);
+exports.need = (name, hint) => {
+  if (!process.env[name]) throw new Error(`${name} is needed, and no answer gives it. ${hint}`);
   return process.env[name];
 };"""
 
+MAKERS: Final = {
+    "VERIFIER": "randomBytes(32).toString('base64url')",
+    "CHALLENGE": "hashed(kept.{})",
+    "STATE": "randomBytes(16).toString('hex')",
+    "NAME": "`alice-${{randomBytes(4).toString('hex')}}`",
+    "PASSWORD": "randomBytes(16).toString('hex')",
+    "COOKIE": "randomBytes(16).toString('hex')",
+}
+"""How a script of httpYac thinks of something."""
+
 READERS: Final = {
-    "member": r"""found(JSON.stringify(response.parsedBody), /"{}":"([^"]*)/)""",
-    "input": """found(String(response.body), /name="{}" value="([^"]*)/)""",
-    "parameter": "found(response.headers.location, /[?&]{}=([^&#]*)/)",
+    "field": "found(response.headers['{}'], /(.*)/g, {})",
+    "cookie": "found(response.headers['set-cookie'], /(?:^|,) *{}=([^;,]*)/g, {})",
+    "member": r"""found(response.body, /"{}" *: *"([^"]*)/g, {})""",
+    "event": """found(response.body, /^{}: *(.*)$/gm, {})""",
+    "input": """found(response.body, /name="{}" value="([^"]*)/g, {})""",
+    "parameter": "found(response.headers.location, /[?&]{}=([^&#]*)/g, {})",
 }
 """How a variable is read from an answer, by the kind of the gift."""
 
 
-def httpfile(exchanges: Iterable[Exchange]) -> Iterator[str]:
-    """The lines of the file. What was sent to the client itself has nobody to go to."""
-    sent = [each for each in exchanges if callee(each) is not Lane.CLIENT and each.status]
-    wanted, file = wanted_of(sent), _File(base_of(sent))
+def httpfile(exchanges: Iterable[Exchange], base: str = "") -> Iterator[str]:
+    """The lines of the file; `base` is the address by which the client knew the server."""
+    every = list(exchanges)
+    why = {each.n: reason for each in every if (reason := unfit(each))}
+    file = _File(planned([each for each in every if each.n not in why], base))
     yield OPENING
-    for mark, name in brought(sent, wanted).items():
-        asked = variable(Gift("", ASKED_FOR.get(name, name), mark), file.variables)
-        yield f"exports.{asked} = brought({literal(asked)});"
+    yield from map(_thought, file.script.thoughts)
+    yield from map(_brought, file.script.brought)
     yield "}}"
-    for exchange in sent:
+    yield from (f"# {line}" for line in told(why))
+    for exchange in file.script.talk.sent:
         yield ""
         yield from file.request(exchange)
-        read = [each for each in gifts(exchange) if each.value in wanted]
-        yield from file.reading(read)
+        yield from file.reading(exchange)
 
 
-@dataclass(slots=True)
+def unfit(exchange: Exchange) -> Left | None:
+    """Why the request cannot be in the file; None where it can. httpYac reads an answer whole."""
+    return left_out(exchange) or (Left.LASTING if is_lasting(exchange) else None)
+
+
+def _thought(thought: Thought) -> str:
+    maker = MAKERS[thought.kind].format(thought.of)
+    return f"thought('{thought.variable}', () => {maker});"
+
+
+def _brought(secret: Brought) -> str:
+    """How the file comes by a secret: it makes one that is as useless, or asks for it."""
+    if secret.useless:
+        return f"thought('{secret.variable}', () => {MAKERS['PASSWORD'].format()});"
+    return f"exports.{secret.variable} = need('{secret.variable}', {literal(hint(secret))});"
+
+
+@dataclass(frozen=True, slots=True)
 class _File:
-    """What the file knows so far: the variable that stands for a text."""
+    """Writes the requests of a script in the format."""
 
-    base: str
-    variables: dict[str, str] = field(default_factory=dict)
+    script: Script
 
     def request(self, exchange: Exchange) -> Iterator[str]:
         """The request, and what its answer must be."""
         yield "### " + re.sub(r"[^\w.,/: -]", "?", title(exchange))
         yield "# @no-redirect"
-        if caller(exchange) is not Lane.BROWSER:
-            yield "# @no-cookie-jar"
-        parts = urlsplit(exchange.request.target)
-        query = f"?{self._parameters(parts.query)}" if parts.query else ""
+        yield "# @no-cookie-jar"
+        path, _, asked = exchange.request.target.partition("?")
+        query = f"?{self._parameters(asked)}" if asked else ""
         method = re.sub(r"\W", "", exchange.request.method)
-        yield f"{method} {self._filled(self.base + parts.path)}{query}"
-        for name, value in exchange.request.fields:
-            if KEPT.fullmatch(name) and NAME.fullmatch(name):
+        yield f"{method} {self._filled(self.script.talk.base + path)}{query}"
+        for name, value in self.script.talk.fields(exchange):
+            if NAME.fullmatch(name):
                 yield f"{name}: {self._filled(value)}"
-        body = exchange.body(">")
-        form = body.type.startswith(FORM)
-        if body.text:
+        if text := exchange.body(">").text:
             yield ""
-            yield self._parameters(body.text) if form else self._text(body.text)
+            yield self._parameters(text) if is_form(exchange) else self._text(text)
         yield ""
         yield f"?? status == {exchange.status}"
 
-    def reading(self, found: Iterable[Gift]) -> Iterator[str]:
+    def reading(self, exchange: Exchange) -> Iterator[str]:
         """What later requests use of the answer."""
         lines = [
-            f"exports.{variable(gift, self.variables)} = {READERS[gift.reader].format(gift.name)};"
-            for gift in found
-            if gift.value not in self.variables and NAME.fullmatch(gift.name)
+            f"exports.{self.script.variables[gift.value]} = {_read(gift)};"
+            for gift in self.script.kept(exchange)
+        ]
+        lines += [
+            f"exports.{old.variable} = globalThis.catshop.{old.variable} ="
+            f" {_read(Gift('cookie', old.name, ''))} ?? {old.variable};"
+            for old in self.script.renewed(exchange)
         ]
         if lines:
             yield from ("{{", *lines, "}}")
@@ -135,27 +152,26 @@ class _File:
         return "&".join(f"{quote(name)}={self._value(name, value)}" for name, value in pairs)
 
     def _value(self, name: str, value: str) -> str:
-        if ours := OURS.get(name):
+        if ours := self.script.thought(name, value):
             return f"{{{{encodeURIComponent({ours})}}}}"
         pieces = (
             f"{{{{encodeURIComponent({known})}}}}" if known else quote(text, safe="")
-            for text, known in self._pieces(value)
+            for text, known in self.script.pieces(value)
         )
         return "".join(pieces)
 
     def _filled(self, text: str) -> str:
         """The text with a variable in each place where one is due, and the rest as it is."""
-        pieces = (f"{{{{{known}}}}}" if known else told(each) for each, known in self._pieces(text))
+        pieces = (
+            f"{{{{{known}}}}}" if known else literally(each)
+            for each, known in self.script.pieces(text)
+        )
         return "".join(pieces)
 
-    def _pieces(self, text: str) -> Iterator[tuple[str, str]]:
-        """What the text is made of: each piece, and the variable that stands for it."""
-        names = {self.base: "BASE", **self.variables}
-        longest = sorted(filter(None, names), key=len, reverse=True)
-        pieces = (
-            re.split("(" + "|".join(map(re.escape, longest)) + ")", text) if longest else [text]
-        )
-        yield from ((each, names.get(each, "")) for each in pieces if each)
+
+def _read(gift: Gift) -> str:
+    name = gift.name.lower() if gift.reader == "field" else gift.name
+    return READERS[gift.reader].format(name, gift.nth)
 
 
 def is_json(text: str) -> bool:
@@ -166,7 +182,7 @@ def is_json(text: str) -> bool:
         return False
 
 
-def told(text: str) -> str:
+def literally(text: str) -> str:
     """The text inside a line; a JSON object keeps its braces, as long as no two stand together."""
     text = TWO.sub(" {", text)
     if PLAIN.fullmatch(text):

@@ -1,12 +1,14 @@
 """A recording as one page of HTML that needs nothing else and asks nobody for anything.
 
-The ladder on top, and below it every exchange as `catshop trace` shows it, folded. No script, one
-small style sheet; everything that was recorded is escaped, because whoever was recorded wrote it.
+The ladder on top, and below it every exchange as `catshop trace --whole` shows it, folded. No
+script, one small style sheet; everything that was recorded is escaped, because whoever was recorded
+wrote it.
 Pure. Next: `show.py`.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Final
@@ -48,5 +50,5 @@ def _folded(exchange: Exchange) -> Iterator[str]:
     yield f'<details id="n{exchange.n}"><summary>{escape(head)}</summary>'
     yield f'<pre role="region" aria-label="Exchange {exchange.n}" tabindex="0">'
     for line in exchange.lines:
-        yield from map(escape, rows(line, exchange))
+        yield from map(escape, rows(line, exchange, sys.maxsize))
     yield "</pre></details>"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shutil
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,11 +20,24 @@ from haralyzer import HarParser
 
 from catshop.cli.exporting import FORMS, Form
 from catshop.inspector.pcapng import FIRST_PORT, checksum, octets_of
-from catshop.inspector.recording import Body, Exchange, Frame, Recording, Request, Started, read
+from catshop.inspector.recording import (
+    Answer,
+    Body,
+    Exchange,
+    Frame,
+    Recording,
+    Request,
+    Started,
+    read,
+    written,
+)
 from tests.cli.conftest import Command
+from tests.examples.test_curl import TOOLS, walk
+from tests.inspector.talks import talk
 from tests.support.hosting import BOTH, ENVELOPE, MODERN
+from tests.support.person import CALLBACK, Person
 from tests.support.program import PATIENCE, catshop, environment, serving
-from tests.support.visit import Visit
+from tests.support.visit import CHALLENGE, PASSWORD, Visit
 
 HOSTILE = "</pre><script>alert(1)</script>\"'&\x1b[2J"
 
@@ -74,6 +90,32 @@ async def test_a_har_reader_finds_every_exchange(visit: Visit) -> None:
     assert "code_verifier" in {each["name"] for each in posted["params"]}
     assert all(parser.match_request_type(entry, "POST") for entry in refused)
     assert entries[-1]["response"]["content"]["text"].startswith("id: ") or entries[-1]["_events"]
+
+
+def test_a_cookie_that_an_answer_sets_is_one_of_the_archive() -> None:
+    """HAR 1.2, cookies; RFC 6265 §4.1."""
+    lasts = "c=‹aaaaaa›; Path=/a; Expires=Wed, 21 Oct 2026 07:28:00 GMT; HttpOnly; Secure"
+    fields = (("Set-Cookie", lasts), ("set-cookie", "d=1; Expires=never"))
+    exchange = talk(1, "GET /", 200)
+    exchange.lines[1] = Answer(status=200, fields=fields)
+    archive = json.loads(FORMS[Form.HAR](Started(), [exchange]))
+    assert archive["log"]["entries"][0]["response"]["cookies"] == [
+        {
+            "name": "c",
+            "value": "‹aaaaaa›",
+            "path": "/a",
+            "expires": "2026-10-21T07:28:00+00:00",
+            "httpOnly": True,
+            "secure": True,
+        },
+        {"name": "d", "value": "1", "httpOnly": False, "secure": False},
+    ]
+
+
+def test_a_page_cuts_no_text() -> None:
+    long = "x" * 5000
+    page = FORMS[Form.HTML](Started(), [talk(1, "POST /", 200, sent={"a": long}, said={"b": long})])
+    assert page.count(long.encode()) == 2
 
 
 class Shown(HTMLParser):
@@ -154,6 +196,106 @@ def test_times_of_a_capture_are_those_of_the_recording() -> None:
     assert moment == pytest.approx(1795176001.5)
 
 
+def ran(script: str, base: str, **secrets: str) -> subprocess.CompletedProcess[str]:
+    """The script in a shell of its own."""
+    return subprocess.run(
+        ["/bin/sh"],
+        input=script,
+        env=environment(BASE=base, **secrets),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+needs_curl = pytest.mark.skipif(
+    not all(map(shutil.which, TOOLS)), reason="the walk needs curl and openssl, and CI has them"
+)
+
+
+@needs_curl
+def test_a_script_of_the_walk_makes_the_same_walk_at_another_shop(tmp_path: Path) -> None:
+    """Sessions, cookies, a verifier that was wrong, a stream that broke off: to the last step."""
+    with serving(tmp_path, "--record", "r.jsonl") as shop:
+        assert walk(tmp_path, shop.url).returncode == 0
+    exported = catshop(tmp_path, "export", "r.jsonl")
+    with serving(tmp_path, "--database", "another.db") as other:
+        done = ran(exported.stdout, other.url)
+    assert (done.returncode, exported.stderr, done.stderr) == (0, "", "")
+    statuses = [int(each) for each in re.findall(r"^  (\d{3})$", done.stdout, re.MULTILINE)]
+    kept = read(tmp_path / "r.jsonl").exchanges.values()
+    assert statuses == [each.status for each in kept]
+    assert len(statuses) > 30
+
+
+@needs_curl
+async def test_a_browser_that_was_here_before_is_a_new_one_elsewhere(tmp_path: Path) -> None:
+    """Its old cookie is nothing to another shop, which gives it a new one. RFC 6265 §8.6."""
+    wanted = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}
+    with serving(tmp_path, "--record", "r.jsonl") as shop:
+        async with httpx2.AsyncClient() as browser:
+            born = (await browser.post(f"{shop.url}/register", json=wanted)).json()
+            asked = {
+                "response_type": "code",
+                "client_id": born["client_id"],
+                "redirect_uri": CALLBACK,
+                "code_challenge": CHALLENGE,
+                "code_challenge_method": "S256",
+                "resource": shop.mcp,
+            }
+            address = f"{shop.url}/authorize?{httpx2.QueryParams(asked)}"
+            assert (await browser.get(address)).status_code == 303
+            await Person(browser, "alice", PASSWORD).open(address)
+    lines = (tmp_path / "r.jsonl").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if '"n":2,' not in line]  # it had it before
+    (tmp_path / "r.jsonl").write_text("".join(kept))
+    exported = catshop(tmp_path, "export", "r.jsonl")
+    assert "CATSHOP=$(renewed catshop" in exported.stdout
+    with serving(tmp_path, "--database", "another.db") as other:
+        done = ran(exported.stdout, other.url)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
+@needs_curl
+def test_a_stream_that_its_client_has_left_is_left_again(tmp_path: Path) -> None:
+    """MCP 2026-07-28 basic/patterns/subscriptions."""
+    params = {"notifications": {"toolsListChanged": True}, "_meta": ENVELOPE}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": params}
+    with serving(tmp_path, "--record", "r.jsonl") as shop:
+        issue = ("token", "issue", "--user", "alice", "--create-user", "--issuer", shop.url)
+        token = catshop(tmp_path, *issue).stdout.strip()
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Accept": BOTH,
+            "MCP-Protocol-Version": MODERN,
+            "Mcp-Method": "subscriptions/listen",
+        }
+        with httpx2.stream("POST", shop.mcp, json=message, headers=headers) as stream:
+            assert next(stream.iter_raw())
+        exported = catshop(tmp_path, "export", "r.jsonl")
+        done = ran(exported.stdout, shop.url, TOKEN=token)
+        asked = catshop(tmp_path, "export", "r.jsonl", "1", "--as", "http")
+    assert (done.returncode, done.stdout.count("  200\n")) == (0, 1), done.stderr
+    assert asked.stderr.startswith("catshop: E-REC-20: ")
+    assert "(#1: its stream does not end by itself)" in asked.stderr
+
+
+@pytest.mark.parametrize("form", ["curl", "http"])
+def test_what_needs_a_proof_of_a_key_is_left_out_and_told(tmp_path: Path, form: str) -> None:
+    """RFC 9449 §11.1: a proof is good once, and a script has no key."""
+    made = {1: talk(1, "GET /a", 200), 2: talk(2, "POST /mcp", 200, fields={"DPoP": "‹aaaaaa›"})}
+    lines = [Started(), *(replace(line, n=each.n) for each in made.values() for line in each.lines)]
+    (tmp_path / "r.jsonl").write_text("".join(f"{written(line)}\n" for line in lines))
+    told = "Left out: #2: a DPoP proof is good once, and a script can make no other (RFC 9449"
+    every = catshop(tmp_path, "export", "r.jsonl", "--as", form)
+    assert f"# {told}" in every.stdout
+    assert every.stderr.startswith(told)
+    one = catshop(tmp_path, "export", "r.jsonl", "2", "--as", form)
+    assert (one.returncode, one.stdout) == (1, "")
+    assert one.stderr.startswith("catshop: E-REC-20: ")
+
+
 def test_a_script_of_one_exchange_asks_for_the_token_and_works(tmp_path: Path) -> None:
     """The secret itself is in no script: whoever runs it has one."""
     with serving(tmp_path, "--record", "r.jsonl") as shop:
@@ -174,19 +316,11 @@ def test_a_script_of_one_exchange_asks_for_the_token_and_works(tmp_path: Path) -
         script = catshop(tmp_path, "export", "r.jsonl", str(last), "--as", "curl").stdout
         assert token not in script
 
-        def ran(**secret: str) -> subprocess.CompletedProcess[str]:
-            return subprocess.run(
-                ["/bin/sh"],
-                input=script,
-                env=environment(BASE=shop.url, **secret),
-                capture_output=True,
-                text=True,
-                timeout=PATIENCE,
-                check=False,
-            )
-
-        assert "TOKEN" in ran().stderr
-        worked = ran(TOKEN=token)
+        assert ran(script, shop.url).stderr == (
+            "TOKEN is needed, and no answer gives it."
+            " export TOKEN=$(catshop token issue --user alice --create-user)\n"
+        )
+        worked = ran(script, shop.url, TOKEN=token)
     assert worked.returncode == 0, worked.stderr
     assert "Whisker" in worked.stdout
 
@@ -202,6 +336,14 @@ async def test_the_command_takes_one_exchange_a_flow_or_all(cli: Command, visit:
     nothing = cli("export", str(path), "999")
     assert (nothing.status, nothing.out) == (1, "")
     assert nothing.err.startswith("catshop: E-REC-07: ")
+    assert f"(#999; there are #1 to #{len(recording.exchanges)})" in nothing.err
+    both = cli("export", str(path), "2", "--flow", "999")
+    assert f"(#2 of flow 999: both must hold, and #2 is of flow {flow})" in both.err
+    flows = cli("export", str(path), "--flow", "999")
+    assert f"(flow 999; flows are {flow}" in flows.err
+    meant = cli("export", str(path), "--as", "pcap")
+    assert (meant.status, "did you mean pcapng?" in meant.err) == (2, True)
+    assert "Value error" not in meant.err
 
 
 def test_an_exchange_without_a_request_is_left_out_where_it_has_no_place() -> None:

@@ -8,7 +8,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catshop.inspector.httpfile import OPENING, httpfile, told
+from catshop.inspector.httpfile import OPENING, httpfile, literally
 from tests.inspector.test_curl import TALK
 
 
@@ -29,7 +29,7 @@ code={{encodeURIComponent(CODE)}}&code_verifier={{encodeURIComponent(VERIFIER)}}
 
 ?? status == 200
 {{
-exports.ACCESS_TOKEN = found(JSON.stringify(response.parsedBody), /"access_token":"([^"]*)/);
+exports.ACCESS_TOKEN = found(response.body, /"access_token" *: *"([^"]*)/g, 1);
 }}
 """
         in file
@@ -40,7 +40,7 @@ exports.ACCESS_TOKEN = found(JSON.stringify(response.parsedBody), /"access_token
 @given(st.text(st.characters(exclude_categories=["Cs"])) | st.text('{}#\n<>?@ a"\\'))
 def test_whatever_the_format_would_take_for_its_own_is_a_literal(text: str) -> None:
     """It stays in its line; expressions are strings; two opening braces are parted by a space."""
-    line = told(text)
+    line = literally(text)
     assert line.isascii()
     assert line.isprintable()
     literals = r'\{\{("(?:[^"\\{}]|\\.)*")\}\}'

