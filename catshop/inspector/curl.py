@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import parse_qsl, quote
 
-from catshop.inspector.gifts import FORM, Gift, Talk, data_of, is_form, readings, talk
+from catshop.inspector.gifts import FORM, Gift, Talk, data_of, is_form, is_regular, readings, talk
 from catshop.inspector.recording import Ended, Exchange, Frame
 from catshop.inspector.redact import MARK
 from catshop.inspector.rungs import Lane, callee, method_of, named, title
@@ -232,7 +232,7 @@ class Script:
         """What the request was, and how curl sends it."""
         yield f"step {quoted([title(exchange)])}"
         path, _, query = exchange.request.target.partition("?")
-        in_query = bool(query) and not exchange.body(">").text
+        in_query = bool(query) and is_regular(query) and not exchange.body(">").text
         options = (
             *self._method(exchange),
             *(("-G", *self._parameters(query)) if in_query else ()),
@@ -265,7 +265,7 @@ class Script:
 
     def _body(self, exchange: Exchange) -> Iterator[str]:
         body = exchange.body(">")
-        if is_form(exchange):
+        if is_form(exchange) and body.text and is_regular(body.text):
             yield from self._parameters(body.text)
         elif body.text:
             yield f"--data-raw {self._filled(body.text)}"

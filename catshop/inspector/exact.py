@@ -96,7 +96,8 @@ def frame_text(redactor: Redactor, text: str) -> str:
     """
     lines = [line.partition(":") for line in LINES.split(text)]
     data = "\n".join(value.removeprefix(" ") for name, _, value in lines if name == "data")
-    shown = iter(_data(redactor, data).split("\n"))
+    said = any(name == "data" for name, _, _ in lines)
+    shown = iter(_data(redactor, data).split("\n") if said else ())
     told = [
         f"data: {next(shown, '')}" if name == "data" else redactor.text(f"{name}{colon}{value}")
         for name, colon, value in lines

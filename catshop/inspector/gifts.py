@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 from catshop.inspector.recording import Exchange, Frame
 from catshop.inspector.redact import MARK
@@ -40,6 +40,9 @@ AUTOMATIC: Final = frozenset({
     "user-agent",
 })  # fmt: skip
 """Fields that whoever sends a request writes anew, or that were for the next one alone."""
+
+BROKEN: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+"""What looks like an encoded octet, and is none. RFC 3986 §2.1."""
 
 FORM: Final = "application/x-www-form-urlencoded"
 MISDIRECTED: Final = 421
@@ -182,6 +185,12 @@ def parameters(exchange: Exchange) -> list[tuple[str, str]]:
 def is_form(exchange: Exchange) -> bool:
     """Whether the body of the request is a form."""
     return exchange.body(">").type.startswith(FORM)
+
+
+def is_regular(text: str) -> bool:
+    """Whether the parameters of a text, encoded anew, are the same text to whoever reads it."""
+    named = all("=" in pair for pair in text.split("&"))
+    return named and not BROKEN.search(text) and "\ufffd" not in unquote_plus(text)
 
 
 def readings(exchange: Exchange) -> Iterator[Gift]:

@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import parse_qsl, quote
 
 from catshop.inspector.curl import Left, Script, hint, is_lasting, left_out, planned, told
-from catshop.inspector.gifts import Gift, is_form
+from catshop.inspector.gifts import Gift, is_form, is_regular
 from catshop.inspector.recording import Exchange
 from catshop.inspector.rungs import title
 from catshop.inspector.thoughts import Brought, Thought
@@ -114,7 +114,7 @@ class _File:
         yield "# @no-redirect"
         yield "# @no-cookie-jar"
         path, _, asked = exchange.request.target.partition("?")
-        query = f"?{self._parameters(asked)}" if asked else ""
+        query = f"?{self._parameters(asked)}" if "?" in exchange.request.target else ""
         method = re.sub(r"\W", "", exchange.request.method)
         yield f"{method} {self._filled(self.script.talk.base + path)}{query}"
         for name, value in self.script.talk.fields(exchange):
@@ -122,7 +122,8 @@ class _File:
                 yield f"{name}: {self._filled(value)}"
         if text := exchange.body(">").text:
             yield ""
-            yield self._parameters(text) if is_form(exchange) else self._text(text)
+            form = is_form(exchange) and is_regular(text)
+            yield self._parameters(text) if form else self._text(text)
         yield ""
         yield f"?? status == {exchange.status}"
 
@@ -148,6 +149,8 @@ class _File:
         return f"{{{{{literal(parted[0])}}}}}" + self._filled(parted[1:])
 
     def _parameters(self, text: str) -> str:
+        if not is_regular(text):
+            return self._filled(text)
         pairs = parse_qsl(text, keep_blank_values=True)
         return "&".join(f"{quote(name)}={self._value(name, value)}" for name, value in pairs)
 

@@ -128,28 +128,27 @@ def _old_cookies(talk: Talk) -> dict[tuple[str, str], None]:
 
 def _chosen(talk: Talk) -> dict[tuple[str, str], None]:
     """What was thought of, in order: all of it that was accepted once, and all that is a secret."""
-    old = _old_friends(talk)
-    found: dict[tuple[str, str], None] = {}
-    for exchange in talk.sent:
-        told = parameters(exchange)
-        known = dict(told).get("username") in old and not refused(exchange)
-        for name, value in told:
-            new = name in OURS and value and value not in talk.given
-            theirs = known and name in {"username", "password"}
-            if new and not theirs and (MARK.fullmatch(value) or not refused(exchange)):
-                found[name, value] = None
-    return found
+    theirs = _old_friends(talk)
+    return {
+        (name, value): None
+        for exchange in talk.sent
+        for name, value in parameters(exchange)
+        if name in OURS and value and value not in talk.given and (name, value) not in theirs
+        if MARK.fullmatch(value) or not refused(exchange)
+    }
 
 
-def _old_friends(talk: Talk) -> set[str]:
-    """Who signs in without having signed up here: they are known, and so is their password."""
+def _old_friends(talk: Talk) -> set[tuple[str, str]]:
+    """Names and passwords of those who sign in without having signed up here: they stay."""
     new: set[str] = set()
-    old: set[str] = set()
+    old: set[tuple[str, str]] = set()
     for exchange in talk.sent:
         told = parameters(exchange)
         name = dict(told).get("username", "")
-        if name and not refused(exchange):
-            (old if SIGN_IN in told and name not in new else new).add(name)
+        if SIGN_IN in told and name not in new and not refused(exchange):
+            old |= {each for each in told if each[0] in {"username", "password"}}
+        elif not refused(exchange):
+            new.add(name)
     return old
 
 
@@ -167,7 +166,7 @@ def _pairs(talk: Talk) -> dict[str, str]:
         if "code" in led:
             issued[led["code"]] = asked.get(led.get("state", ""), last)
         if "code_verifier" in told and last:
-            challenge = issued.get(told.get("code", ""), last)
+            challenge = issued.get(told.get("code", "")) or last
             shown[challenge].append((told["code_verifier"], exchange))
     return {challenge: _fitting(tries) for challenge, tries in shown.items()}
 

@@ -7,14 +7,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import httpx2
 import pytest
 
 from catshop.cli.replaying import SAME
-from catshop.inspector.recording import Message, read
+from catshop.inspector.recording import Message, Started, read, written
 from tests.examples.test_curl import TOOLS, walk
+from tests.inspector.talks import talk
 from tests.support.program import Serving, catshop, environment, serving
 
 needs_curl = pytest.mark.skipif(
@@ -188,6 +192,30 @@ def test_a_recorded_host_is_sent_and_decides_nothing(tmp_path: Path) -> None:
         assert said.status_code == 421
         again = catshop(tmp_path, "replay", "r.jsonl", "1")
     assert (again.returncode, again.stdout) == (0, f"recorded 421, now 421\n{SAME}\n")
+
+
+class Talkative(BaseHTTPRequestHandler):
+    """Somebody else's server, which has a lot to say."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "300000")
+        self.end_headers()
+        self.wfile.write(b"x" * 300_000)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: it is a test."""
+
+
+def test_an_answer_that_is_too_long_is_not_compared(tmp_path: Path) -> None:
+    with HTTPServer(("127.0.0.1", 0), Talkative) as server:
+        Thread(target=server.handle_request).start()
+        asked = talk(1, "GET /", 200, fields={"Host": f"127.0.0.1:{server.server_port}"})
+        lines = [Started(), *(replace(line, n=1) for line in asked.lines)]
+        (tmp_path / "r.jsonl").write_text("".join(f"{written(each)}\n" for each in lines))
+        said = catshop(tmp_path, "replay", "r.jsonl", "1")
+    assert (said.returncode, said.stdout) == (1, "")
+    assert said.stderr.startswith("catshop: E-REC-24: ")
 
 
 def test_what_cannot_be_sent_is_told_with_a_way_out(tmp_path: Path) -> None:

@@ -110,6 +110,8 @@ def test_what_was_not_recorded_whole_is_not_sent() -> None:
     for odd in (Exchange(1), exchange("x", note="cut: 1 of 2 characters left out")):
         with refused("E-REC-08"):
             again(odd)
+    with refused("E-REC-08"):
+        again(TALK[2])
 
 
 def test_the_token_and_what_belongs_to_a_connection_are_not_sent_again() -> None:

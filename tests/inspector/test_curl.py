@@ -149,6 +149,13 @@ def test_each_sign_in_has_a_challenge_of_its_own() -> None:
     assert re.findall(r"state=\$\{(\w+)\}", told) == ["STATE", "STATE_2"]
 
 
+def test_a_code_that_is_older_than_every_challenge_has_the_one_before_it_is_redeemed() -> None:
+    """Its own was asked before the recording began."""
+    led = talk(1, "POST /consent", 303, answered={"location": "http://c/?code=‹a1b2c3›"})
+    told = script([led, talk(2, "GET /authorize?code_challenge=h", 303), token(3, "‹d4e5f6›", 400)])
+    assert '"code_verifier=${VERIFIER}"' in told
+
+
 def login(n: int, action: str, name: str, password: str, status: int) -> Exchange:
     form = f"action={action}&username={name}&password={password}"
     return talk(n, "POST /login", status, sent=form)
@@ -170,7 +177,12 @@ def test_a_new_name_is_thought_of_anew_and_a_wrong_password_is_another_one() -> 
 
 
 def test_who_has_signed_up_before_is_named_and_the_password_is_asked_for() -> None:
-    told = script([login(1, "sign-in", "ann", "‹bbbbbb›", 303)])
+    told = script(
+        [
+            login(1, "sign-in", "ann", "‹bbbbbb›", 429),
+            login(2, "sign-in", "ann", "‹bbbbbb›", 303),
+        ]
+    )
     assert "-d username=ann" in told
     assert "need PASSWORD 'export PASSWORD=... is the password of somebody who" in told
 
@@ -242,6 +254,13 @@ def test_a_query_beside_a_body_stays_a_query_and_a_head_is_one() -> None:
     assert 'curl "${BASE}/a?b=1" ' in told
     assert "-G" not in told
     assert "-I" in told
+
+
+def test_a_query_and_a_form_that_are_odd_are_sent_as_they_were() -> None:
+    """RFC 3986 §2.1: what is refused for how it is written must be written so again."""
+    told = script([talk(1, "GET /a?b&c=%zz", 400), talk(2, "POST /a", 400, sent="b&c=%ff")])
+    assert 'curl "${BASE}/a?b&c=%zz"' in told
+    assert '--data-raw "b&c=%ff"' in told
 
 
 def test_which_of_the_members_of_one_name_was_used_is_remembered() -> None:

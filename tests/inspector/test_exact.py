@@ -101,6 +101,8 @@ def test_what_holds_no_secret_keeps_every_octet(redactor: Redactor) -> None:
         assert json_text(redactor, text) == text
     event = 'event: message\nid: 1-4\ndata: {"a": "\u2028"}\n: comment'
     assert frame_text(redactor, event) == event
+    assert frame_text(redactor, ":") == ":"
+    assert frame_text(redactor, "retry: 500\nid: 1") == "retry: 500\nid: 1"
 
 
 def test_a_body_that_is_too_long_is_not_looked_at(redactor: Redactor) -> None:
