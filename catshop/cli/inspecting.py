@@ -25,9 +25,9 @@ from catshop.cli.hosts import Server as Told
 from catshop.cli.playing import play
 from catshop.config import Config
 from catshop.inspector.beside import check_place
-from catshop.inspector.recording import Exchange, Recording
+from catshop.inspector.gifts import server_of
+from catshop.inspector.recording import Recording
 from catshop.inspector.redact import Redactor
-from catshop.inspector.rungs import named
 from catshop.inspector.web.desk import Desk, Ports, Snippet
 from catshop.inspector.web.entry import Entry
 from catshop.inspector.web.explained import Explaining
@@ -125,11 +125,9 @@ async def opened(desk: Desk, limits: HttpLimits) -> AsyncIterator[str]:
 
 async def show(recording: Recording, tell: Callable[[str], None]) -> None:
     """The pages of a recording, until Ctrl-C or SIGTERM."""
-    first = next(iter(recording.exchanges.values()), Exchange(0))
-    host = named(first).get("host", "nobody recorded")
-    link = mint()
-    redactor = Redactor(mint().encode())
-    desk = Desk(Place(f"http://{host}"), entered_by(link), redactor, Ports())
+    link, redactor = mint(), Redactor(mint().encode())
+    base = server_of(recording.exchanges.values(), recording.started.url)
+    desk = Desk(Place(base), entered_by(link), redactor, Ports())
     desk.show(recording)
     async with opened(desk, HttpLimits()) as origin:
         tell(f"{origin}/-/?t={link}")

@@ -107,6 +107,8 @@ def again(exchange: Exchange, having: Talk | None = None) -> Again:
         raise RecordingRefused("E-REC-08", f"#{exchange.n} {body.note}".strip())
     if callee(exchange) is Lane.CLIENT:
         raise RecordingRefused("E-REC-08", f"#{exchange.n} went to the client itself")
+    if not request.target.startswith("/"):
+        raise RecordingRefused("E-REC-08", f"#{exchange.n} asks for no path of the server")
     path, _, query = request.target.partition("?")
     having = having or talk([exchange])
     sent, tokened = having.fields(exchange), is_tokened(request.fields, having)

@@ -104,6 +104,7 @@ class Left(StrEnum):
     UNASKED = "its request was not recorded"
     UNHEARD = "it went to the client itself"
     UNANSWERED = "nobody has answered"
+    NOWHERE = "it asks for no path of the server, and would lead elsewhere"
     CUT = "its body was not recorded whole"
     PROVEN = "a DPoP proof is good once, and a script can make no other (RFC 9449 section 11.1)"
     LASTING = "its stream does not end by itself"
@@ -118,6 +119,8 @@ def left_out(exchange: Exchange) -> Left | None:
         return Left.UNHEARD
     if not exchange.status:
         return Left.UNANSWERED
+    if not exchange.request.target.startswith("/"):
+        return Left.NOWHERE
     if "dpop" in fields or fields.get("authorization", "").lower().startswith("dpop "):
         return Left.PROVEN
     return Left.CUT if exchange.body(">").note else None

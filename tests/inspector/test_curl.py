@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catshop.inspector.again import again
 from catshop.inspector.curl import OPENING, Variable, curl, quoted
-from catshop.inspector.recording import Body, Exchange, Frame, Request
+from catshop.inspector.recording import Body, Exchange, Frame, RecordingRefused, Request
 from tests.inspector.talks import PAGE, talk
 
 COOKIE = {"set-cookie": "c=‹f0f0f0›; Path=/; HttpOnly"}
@@ -382,3 +383,13 @@ def test_a_body_that_begins_like_a_file_is_sent_as_it_is() -> None:
     exchange = talk(1, "POST /a", 200)
     exchange.lines.insert(1, Body(way=">", type="text/plain", text="@/etc/hostname", size=14))
     assert '--data-raw "@/etc/hostname"' in "\n".join(curl([exchange]))
+
+
+@pytest.mark.parametrize("target", ["@evil.example/x", "http://evil.example/", "*"])
+def test_no_target_of_a_stranger_leads_a_script_elsewhere(target: str) -> None:
+    """RFC 3986 §3.2.1: what stands before an @ is a user, and the server is what comes after."""
+    script = "\n".join(curl([talk(1, f"GET {target}", 400), talk(2, "GET /a", 200)]))
+    assert script.startswith("# Left out: #1: it asks for no path of the server")
+    assert "evil" not in script
+    with pytest.raises(RecordingRefused, match="no path of the server"):
+        again(talk(1, f"GET {target}", 400))

@@ -131,3 +131,14 @@ async def test_a_page_that_is_read_again_issues_no_token(tmp_path: Path) -> None
         for _ in range(3):
             assert (await http.get("/-/play")).status_code == 200
         assert await issued() == before
+
+
+@pytest.mark.parametrize("target", ["@evil.example/x", "http://evil.example/", "*", "evil"])
+def test_what_is_copied_goes_to_this_server_whatever_was_asked_for(
+    tmp_path: Path, target: str
+) -> None:
+    """RFC 9112 §3.2: a target is no part of the address that curl is given."""
+    found = ran(tmp_path, curl(Exchange(1, 1, [Request(method="GET", target=target)]), "http://x"))
+    assert "http://x" in found
+    assert found[found.index("--request-target") + 1] == target
+    assert not [word for word in found if word.startswith("http://x") and word != "http://x"]

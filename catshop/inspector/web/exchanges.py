@@ -293,6 +293,8 @@ def curl(exchange: Exchange, base: str) -> str:
     request, body = exchange.request, exchange.body(">")
     form = body.type.startswith(FORM)
     lines = [f"curl -ig --path-as-is {_target(base, request.target)}"]
+    if not request.target.startswith("/"):
+        lines = [f"curl -ig {quoted([base])}", f"--request-target {_target('', request.target)}"]
     if request.method != ("POST" if body.text else "GET"):
         lines.append(f"-X {quoted([request.method])}")
     for name, value in request.fields:
