@@ -133,10 +133,10 @@ def serve(
                 observed.observe(Printer(paper, redactor=redactor))
             run(settings, partial(work, files))
     except OSError as error:
-        advice = _advice(settings, error)
-        if advice is None:
+        words = advice(settings.host, settings.port, error, f"{program()} serve")
+        if words is None:
             raise
-        raise CannotListen(advice) from error
+        raise CannotListen(words) from error
 
 
 @contextmanager
@@ -246,21 +246,20 @@ def program() -> str:
     return shlex.quote(str(called))
 
 
-def _advice(config: Config, error: OSError) -> str | None:
-    """Why the address cannot be had, and what to do; None when that is not what failed."""
-    address = f"{config.host}:{config.port}"
+def advice(host: str, port: int, error: OSError, again: str) -> str | None:
+    """Why the address cannot be had, and what to do; None when that is not what failed.
+
+    `again` is the command that was given, without its port.
+    """
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return (
-            f"{config.host} is no address of this machine: {error.strerror}. Try --host 127.0.0.1"
-        )
+        return f"{host} is no address of this machine: {error.strerror}. Try --host 127.0.0.1"
     if error.errno == errno.EACCES:
-        return f"{address} cannot be listened on: {error.strerror}. Try --port 0"
+        return f"{host}:{port} cannot be listened on: {error.strerror}. Try --port 0"
     if error.errno != errno.EADDRINUSE:
         return None
-    holder = holder_of(config.port) or "another program"
-    return (
-        f"{address} is taken by {holder}. Stop it, or take a free port: {program()} serve --port 0"
-    )
+    holder = holder_of(port) or "another program"
+    free = f"Stop it, or take a free port: {again} --port 0"
+    return f"{host}:{port} is taken by {holder}. {free}"
 
 
 def stdio(

@@ -25,9 +25,17 @@ import typer
 
 from catshop import __version__
 from catshop.app import mint
-from catshop.cli.holder import holder_of
 from catshop.cli.logs import outlet
-from catshop.cli.serve import INSPECTOR, LINE, CannotListen, announce_link, drawable, recorded
+from catshop.cli.serve import (
+    INSPECTOR,
+    LINE,
+    CannotListen,
+    advice,
+    announce_link,
+    drawable,
+    program,
+    recorded,
+)
 from catshop.inspector.filters import filtered
 from catshop.inspector.ladder import ASCII, LINES, Style, ladder
 from catshop.inspector.proxy import origin_of, proxying
@@ -39,6 +47,9 @@ from catshop.inspector.show import Showing, block
 from catshop.kernel import Trace
 from catshop.limits import HttpLimits
 from catshop.protocol.http1.server import Server, bind, port_of
+
+HOST: Final = "127.0.0.1"
+"""Where the proxy listens, and nowhere else."""
 
 POLL: Final = 0.1
 """Seconds between two looks at a file that is being written."""
@@ -67,9 +78,7 @@ def trace(
     ] = False,
 ) -> None:
     """Show who asked whom for what, and why it ended as it did."""
-    why = _contradiction(file, proxy, record, inspect=inspect)
-    if why or (file is None and proxy is None):
-        raise RecordingRefused("E-REC-06", why)
+    _check_together(file, proxy, record, inspect=inspect)
     if inspect and file is not None:
         anyio.run(import_module(INSPECTOR).show, read(file), announce_link)
         return
@@ -132,17 +141,19 @@ def _waited(file: Path, descriptor: int, *, follow: bool) -> str:
     return "\0"
 
 
-def _contradiction(
+def _check_together(
     file: Path | None, proxy: str | None, record: Path | None, *, inspect: bool
-) -> str:
-    """What of the command line does not fit together; empty when all of it does."""
-    if file is not None and proxy is not None:
-        return "a file and --proxy"
-    if file is None and proxy is None:
-        return "--inspect without a file" if inspect else ""
-    if record is not None and proxy is None:
-        return "--record without --proxy"
-    return "--inspect without a file" if inspect and file is None else ""
+) -> None:
+    """RecordingRefused (E-REC-06) says what of the command line does not fit together."""
+    wrong = {
+        "a file and --proxy": file is not None and proxy is not None,
+        "--inspect without a file": inspect and file is None,
+        "neither": file is None and proxy is None,
+        "--record without --proxy": record is not None and proxy is None,
+    }
+    for what, is_so in wrong.items():
+        if is_so:
+            raise RecordingRefused("E-REC-06", what)
 
 
 def _say(rows: Iterator[str]) -> None:
@@ -173,12 +184,11 @@ def _stand_between(url: str, port: int, record: Path | None, showing: Showing) -
 
 async def _serve(server: str, path: str, port: int, observed: Trace) -> None:
     try:
-        listeners = await bind(("127.0.0.1",), port)
+        listeners = await bind((HOST,), port)
     except OSError as error:
-        holder = holder_of(port) or "another program"
-        why = f"127.0.0.1:{port} is taken by {holder} ({error.strerror})"
-        raise CannotListen(f"{why}. Take a free one: --port 0") from error
-    here = f"http://127.0.0.1:{port_of(listeners[0])}"
+        words = advice(HOST, port, error, f"{program()} trace --proxy {server}{path}")
+        raise CannotListen(words or str(error)) from error
+    here = f"http://{HOST}:{port_of(listeners[0])}"
     async with proxying(server, here) as handler, anyio.create_task_group() as tasks:
         serving = Server(handler, limits=HttpLimits(), trace=observed)
         tasks.start_soon(serving.serve, listeners)

@@ -54,7 +54,7 @@ class Laboratory:
     async def around(self, house: House) -> AsyncIterator[Handler]:
         """The handler of the house, under the switch beside its database."""
         self._position = Position(house.config.issuer, None)
-        await refuse_a_second(self._switch.read())
+        await refuse_a_second(self._switch.read(), house.config.issuer)
         with bench(self._trace) as self._bench:
             self._switch.set(self._position)
             try:
@@ -112,10 +112,13 @@ def refuse_strangers(config: Config) -> None:
             raise StartRefused("E-LAB-01", where)
 
 
-async def refuse_a_second(position: Position | None) -> None:
-    """StartRefused while another laboratory serves the same database: they share its switch."""
+async def refuse_a_second(position: Position | None, own: str) -> None:
+    """StartRefused while another laboratory serves the same database: they share its switch.
+
+    Where we listen ourselves there is no other: one that died there has left its switch behind.
+    """
     where = urlsplit(position.url) if position else None
-    if where is None or where.hostname is None:
+    if where is None or where.hostname is None or where.port == urlsplit(own).port:
         return
     with anyio.move_on_after(CONNECT_SECONDS), suppress(OSError):
         stream = await anyio.connect_tcp(where.hostname, where.port or 80)

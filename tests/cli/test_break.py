@@ -133,6 +133,16 @@ def test_a_second_laboratory_of_one_database_is_refused(tmp_path: Path) -> None:
         assert "is whole" in catshop(tmp_path, "break", "status").stdout
 
 
+def test_a_laboratory_that_was_killed_starts_again_where_it_was(tmp_path: Path) -> None:
+    """Its switch is still there, and with it a fault: nobody wants it any more."""
+    with serving(tmp_path, "--lab") as shop:
+        assert catshop(tmp_path, "break", "pkce-skipped").returncode == 0
+        port = shop.url.rpartition(":")[2]
+    assert (tmp_path / "catshop.db.lab").exists()  # the helper kills with -9
+    with serving(tmp_path, "--lab", "--port", port):
+        assert "is whole" in catshop(tmp_path, "break", "status").stdout
+
+
 @pytest.mark.parametrize("fault", [["x"], 7, {"a": 1}])
 def test_a_switch_that_says_nothing_understandable_says_nothing(
     tmp_path: Path, fault: object

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -134,6 +135,15 @@ def test_a_proxy_shows_and_records_what_passes(tmp_path: Path) -> None:
         killer.cancel()
     assert "client▸mcp  POST /mcp" in shown
     assert [each.status for each in read(tmp_path / "p.jsonl").exchanges.values()] == [401]
+
+
+def test_a_port_that_is_taken_is_told_with_who_has_it_and_a_way_out(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        said = catshop(tmp_path, "trace", "--proxy", "http://127.0.0.1:1/mcp", "--port", port)
+    assert said.returncode == 1
+    assert f"127.0.0.1:{port} is taken by " in said.stderr
+    assert "trace --proxy http://127.0.0.1:1/mcp --port 0" in said.stderr
 
 
 def test_the_help_names_every_option(tmp_path: Path) -> None:
