@@ -1,7 +1,7 @@
 """The client's own exchanges, as curl shows them: `>` what we sent, `<` what came back.
 
 An observer of the client's trace; whatever else happened inside is not shown. Secrets are marks,
-the same mark for the same secret. Next: `catshop/inspector/redact.py`.
+the same mark for the same secret. Next: `catshop/inspector/exact.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from catshop.inspector.exact import kept
 from catshop.inspector.redact import Redactor, printable
 from catshop.kernel import Event, Kind
 
@@ -46,7 +47,8 @@ class WirePrinter:
         body = told.get("body")
         if isinstance(body, bytes) and body:
             yield ""
-            yield self._redactor.body(kind, body)
+            text, note = kept(self._redactor, kind, body)
+            yield from filter(None, (*text.split("\n"), note))
 
     def _request(self, method: str, url: str) -> Iterator[str]:
         parts = urlsplit(url)

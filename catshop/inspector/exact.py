@@ -1,9 +1,10 @@
 """Bodies as they were on the wire, octet by octet, but for their secrets.
 
-`redact.py` says what of a body may be shown; here the same is said without losing how it was
-spelled. What a redacted document hides is replaced in the text, and the result counts only when it
-reads as the redacted document does; otherwise that is shown instead. Of a page of HTML its forms
-are kept, with marks for what they hide. Pure. Next: `recorder.py`.
+`redact.py` says what of a text may be shown; here that is said of whole bodies without losing how
+they were spelled. What a redacted document hides is replaced in the text, and the result counts only
+when it reads as the redacted document does; otherwise that is shown instead. What is not understood
+is not shown: only its size remains. Of a page of HTML its forms are kept, with marks for what they
+hide. Pure. Next: `recorder.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 from typing import Final
 
-from catshop.inspector.redact import Redactor
+from catshop.inspector.redact import Redactor, parsed
 
 CUT: Final = 64 * 1024
 """Characters of a body that are kept."""
@@ -66,7 +67,7 @@ def json_text(redactor: Redactor, text: str) -> str:
 
     An object in which a name stands twice is none: nobody knows which of the two is meant.
     """
-    document = json.loads(text, object_pairs_hook=_object)
+    document = parsed(text)
     shown = redactor.document(document)
     swaps = dict(_differences(document, shown))
     if not swaps and document == shown:
@@ -74,13 +75,6 @@ def json_text(redactor: Redactor, text: str) -> str:
     result = LITERAL.sub(lambda found: _swapped(found[0], swaps), text)
     same = json.loads(result) == shown
     return result if same else json.dumps(shown, ensure_ascii=False)
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a name stands twice")
-    return made
 
 
 def _swapped(literal: str, swaps: Mapping[str, str]) -> str:

@@ -1,8 +1,7 @@
 """Nothing secret is ever shown, and yet one can see that two secrets are the same.
 
 A secret becomes a mark such as ‹7f3a1c›: the start of a keyed hash, whose key is an argument and
-dies with the process, so that a mark tells nothing to whoever keeps the output. What is not
-understood is not shown: of a body that is neither JSON nor a form only the size remains. Checks
+dies with the process, so that a mark tells nothing to whoever keeps the output. Checks
 see the real bytes, only printing passes through here: redact last. A secret that was seen once is
 known again, wherever it comes back. Pure, but for that memory. Next: `exact.py`. RFC 6750 §5.3.
 """
@@ -152,27 +151,6 @@ class Redactor:
             pair = base64.b64decode(credentials, validate=True).decode("utf-8")
             self.mark(unquote_plus(pair.partition(":")[2]))
 
-    def body(self, content_type: str, body: bytes) -> str:
-        """A message body: JSON and forms with their secrets hidden, of all else only the size."""
-        kind = content_type.partition(";")[0].strip().lower()
-        try:
-            if kind == "application/x-www-form-urlencoded":
-                return self.form(body.decode("utf-8"))
-            if kind == "application/json" or kind.endswith("+json"):
-                return json.dumps(self.document(json.loads(body)), ensure_ascii=False)
-            if kind == "text/event-stream":
-                return " ".join(map(self._event_line, body.decode("utf-8").splitlines()))
-        except (ValueError, RecursionError):
-            return f"{len(body)} octets that are not {kind}"
-        return f"{len(body)} octets of {self.text(kind) or 'no declared type'}"
-
-    def _event_line(self, line: str) -> str:
-        """One line of a server-sent event; what is JSON in it, member by member."""
-        name, colon, data = line.partition(": ")
-        if name != "data" or not data.startswith("{"):
-            return self.text(line)
-        return name + colon + json.dumps(self.document(json.loads(data)), ensure_ascii=False)
-
     def form(self, text: str) -> str:
         """Form parameters or a query, each name decoded before it is judged."""
         return "&".join(map(self._parameter, text.split("&")))
@@ -201,13 +179,13 @@ class Redactor:
         return value
 
     def _nested(self, name: str, text: str, layers: int) -> str:
-        """A text that is a document itself: as it came, unless something in it is secret."""
+        """A text that is a document itself: like any text, unless a member of it is secret."""
         try:
-            found = json.loads(text)
+            found = parsed(text)
         except (ValueError, RecursionError):
             return self.value(name, text)
         shown = self.document(found, name, layers)
-        return text if shown == found else json.dumps(shown, ensure_ascii=False)
+        return self.value(name, text) if shown == found else json.dumps(shown, ensure_ascii=False)
 
     def text(self, text: str) -> str:
         """Free text: credentials after their scheme, parameters and members after their names."""
@@ -278,6 +256,18 @@ class Redactor:
 
     def _other(self, value: object) -> str:
         return self.value("", value)
+
+
+def parsed(text: str) -> object:
+    """A JSON text. ValueError if it is none, or if a name stands twice: nobody knows which counts."""
+    return json.loads(text, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a name stands twice")
+    return made
 
 
 def printable(text: str) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import quote_plus
 import pytest
 
 import catshop
+from catshop.inspector.exact import kept
 from catshop.inspector.redact import KEY_MEMBERS, LAYERS, MARK, SECRET_NAMES, Redactor, printable
 from catshop.kernel import Secret
 
@@ -20,6 +21,11 @@ PLANTED = "s3cr3t-Whiskers.9f8e7d6c"
 @pytest.fixture
 def redactor() -> Redactor:
     return Redactor(b"a key of this test")
+
+
+def body(redactor: Redactor, kind: str, octets: bytes) -> str:
+    """What is shown of a body, or else why nothing is."""
+    return "".join(kept(redactor, kind, octets))
 
 
 def assert_hidden(shown: str, *, marks: int = 1) -> None:
@@ -98,7 +104,7 @@ def test_the_private_members_of_a_key_are_hidden(
 ) -> None:
     """RFC 7518 §6.2.2, §6.3.2, §6.4: also where a registration by mistake sends them."""
     jwks = {"jwks": {"keys": [{"kty": "RSA", "n": "public", member: held}]}}
-    shown = redactor.body("application/json", json.dumps(jwks).encode())
+    shown = body(redactor, "application/json", json.dumps(jwks).encode())
     assert_hidden(shown)
     assert "public" in shown
     assert_hidden(redactor.value("arrived", jwks))
@@ -108,9 +114,10 @@ def test_the_private_members_of_a_key_are_hidden(
 def test_a_private_key_in_a_text_is_hidden(redactor: Redactor, member: str) -> None:
     """RFC 7518 §6: as in the text of a tool result, or a parameter."""
     text = json.dumps({"kty": "EC", member: PLANTED})
-    assert_hidden(redactor.text(text))
-    assert_hidden(redactor.form(f"claims={quote_plus(text)}"))
-    assert_hidden(redactor.body("application/json", json.dumps({"text": text}).encode()))
+    within = json.dumps({"text": text}).encode()
+    assert_hidden(body(redactor, "application/json", within))
+    assert_hidden(Redactor(b"another key").text(text))
+    assert_hidden(Redactor(b"a third key").form(f"claims={quote_plus(text)}"))
 
 
 def test_what_is_no_key_keeps_its_short_members(redactor: Redactor) -> None:
@@ -156,7 +163,7 @@ def test_a_session_is_shown_as_a_mark(redactor: Redactor) -> None:
     assert redactor.header("Mcp-Session-Id", PLANTED) == redactor.mark(PLANTED)
     assert_hidden(redactor.header("mcp-session-id", PLANTED))
     assert_hidden(redactor.text(f"Mcp-Session-Id: {PLANTED}"))
-    assert_hidden(redactor.body("application/json", f'{{"sessionId": "{PLANTED}"}}'.encode()))
+    assert_hidden(body(redactor, "application/json", f'{{"sessionId": "{PLANTED}"}}'.encode()))
 
 
 @pytest.mark.parametrize(
@@ -202,13 +209,13 @@ def test_every_cookie_is_hidden_and_its_name_is_not(redactor: Redactor) -> None:
 def test_a_secret_parameter_is_hidden_in_a_form_a_query_and_a_document(
     redactor: Redactor, name: str
 ) -> None:
-    form = redactor.body("application/x-www-form-urlencoded", f"a=1&{name}={PLANTED}".encode())
+    form = body(redactor, "application/x-www-form-urlencoded", f"a=1&{name}={PLANTED}".encode())
     assert_hidden(form)
     assert form.startswith(f"a=1&{name}=‹")
     assert_hidden(redactor.target(f"/cb?{name}={PLANTED}&a=1"))
     document = json.dumps({"a": [{name: PLANTED}]}).encode()
-    assert_hidden(redactor.body("application/json; charset=utf-8", document))
-    assert_hidden(redactor.body("application/problem+json", document))
+    assert_hidden(body(redactor, "application/json; charset=utf-8", document))
+    assert_hidden(body(redactor, "application/problem+json", document))
     assert_hidden(
         redactor.value("text", f'{{"{name}": "{PLANTED}"}} and {name}={PLANTED}'), marks=2
     )
@@ -216,19 +223,19 @@ def test_a_secret_parameter_is_hidden_in_a_form_a_query_and_a_document(
 
 def test_a_name_that_is_written_with_escapes_hides_its_value_too(redactor: Redactor) -> None:
     assert_hidden(redactor.form(f"c%6Fde={PLANTED}&grant_type=x"))
-    assert_hidden(redactor.body("application/json", f'{{"c\\u006fde": "{PLANTED}"}}'.encode()))
+    assert_hidden(body(redactor, "application/json", f'{{"c\\u006fde": "{PLANTED}"}}'.encode()))
 
 
 def test_secrets_in_the_text_of_a_tool_result_are_hidden(redactor: Redactor) -> None:
     inner = json.dumps({"access_token": PLANTED})
-    body = json.dumps({"result": {"content": [{"type": "text", "text": inner}]}}).encode()
-    assert_hidden(redactor.body("application/json", body))
+    octets = json.dumps({"result": {"content": [{"type": "text", "text": inner}]}}).encode()
+    assert_hidden(body(redactor, "application/json", octets))
 
 
 @pytest.mark.parametrize(
-    ("kind", "body"),
+    ("kind", "octets"),
     [
-        pytest.param("text/html", f'<input name="csrf" value="{PLANTED}">'.encode(), id="page"),
+        pytest.param("image/png", PLANTED.encode(), id="a-picture"),
         pytest.param("application/json", f'{{"code": "{PLANTED}"'.encode(), id="cut-json"),
         pytest.param("application/json", b"[" * 100_000, id="too-deep"),
         pytest.param("", PLANTED.encode(), id="no-type"),
@@ -238,18 +245,18 @@ def test_secrets_in_the_text_of_a_tool_result_are_hidden(redactor: Redactor) -> 
     ],
 )
 def test_of_a_body_that_is_not_understood_only_the_size_is_shown(
-    redactor: Redactor, kind: str, body: bytes
+    redactor: Redactor, kind: str, octets: bytes
 ) -> None:
-    shown = redactor.body(kind, body)
+    shown = body(redactor, kind, octets)
     assert_hidden(shown, marks=0)
-    assert shown.startswith(f"{len(body)} octets")
+    assert shown.startswith(f"{len(octets)} octets")
 
 
 def test_what_is_public_stays_readable(redactor: Redactor) -> None:
     for text in ("grant_type=authorization_code", "code_challenge=E9Melhoa2Ow", "state=xyz"):
         assert redactor.form(text) == text
     error = {"error": {"code": -32601, "data": {"code": "E-RPC-01"}}}
-    assert json.loads(redactor.body("application/json", json.dumps(error).encode())) == error
+    assert json.loads(body(redactor, "application/json", json.dumps(error).encode())) == error
     assert redactor.header("content-type", "text/html") == "text/html"
 
 
@@ -258,7 +265,7 @@ def test_the_same_secret_shows_the_same_mark_wherever_it_stands(redactor: Redact
         *MARK.findall(redactor.header("authorization", f"Bearer {PLANTED}")),
         *MARK.findall(redactor.form(f"token={PLANTED}")),
         *MARK.findall(
-            redactor.body("application/json", f'{{"access_token":"{PLANTED}"}}'.encode())
+            body(redactor, "application/json", f'{{"access_token":"{PLANTED}"}}'.encode())
         ),
         redactor.value("anything", Secret(PLANTED)),
     }
