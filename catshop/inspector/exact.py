@@ -1,10 +1,10 @@
 """Bodies as they were on the wire, octet by octet, but for their secrets.
 
 `redact.py` says what of a text may be shown; here that is said of whole bodies without losing how
-they were spelled. What a redacted document hides is replaced in the text, and the result counts only
-when it reads as the redacted document does; otherwise that is shown instead. What is not understood
-is not shown: only its size remains. Of a page of HTML its forms are kept, with marks for what they
-hide. Pure. Next: `recorder.py`.
+they were spelled. What a redacted document hides is replaced in the text, and the result counts
+only when it reads as the redacted document does; otherwise that is shown instead. What is not
+understood is not shown: only its size remains. Of a page of HTML its forms are kept, with marks
+for what they hide. Pure. Next: `recorder.py`.
 """
 
 from __future__ import annotations

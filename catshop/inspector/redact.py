@@ -259,7 +259,7 @@ class Redactor:
 
 
 def parsed(text: str) -> object:
-    """A JSON text. ValueError if it is none, or if a name stands twice: nobody knows which counts."""
+    """A JSON text. ValueError if it is none, or if a name stands twice: each could count."""
     return json.loads(text, object_pairs_hook=_object)
 
 
