@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import parse_qsl, quote
 
-from catshop.inspector.gifts import FORM, Gift, Talk, data_of, is_form, is_regular, readings, talk
+from catshop.inspector.gifts import FORM, Gift, Talk, is_form, is_regular, readings, talk
 from catshop.inspector.recording import Ended, Exchange, Frame
 from catshop.inspector.redact import MARK
 from catshop.inspector.rungs import Lane, callee, method_of, named, title
@@ -128,7 +128,7 @@ def left_out(exchange: Exchange) -> Left | None:
 
 def is_cut(exchange: Exchange) -> bool:
     """Whether the answer is a stream whose end nobody has seen: its last event is no answer."""
-    said = [data for frame in exchange.every(Frame) if (data := data_of(frame)).strip()]
+    said = [data for frame in exchange.every(Frame) if (data := frame.value("data")).strip()]
     kinds = (value for name, value in exchange.answer.fields if name.lower() == "content-type")
     streams = any(kind.startswith("text/event-stream") for kind in kinds)
     return streams and not (exchange.first(Ended) and said and ANSWERS.search(said[-1]))

@@ -58,7 +58,7 @@ class Files:
         try:
             self._head()
             text = written(line) + "\n"
-            if self._size + len(text) > self._octets:
+            if self._size + len(text.encode("utf-8", "replace")) > self._octets:
                 self.close()
                 self._rotate()
                 self._begin()

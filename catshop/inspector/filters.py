@@ -83,6 +83,10 @@ COUNTED: Final = frozenset({"n", "flow", "status", "ms"})
 """Names whose values are numbers."""
 
 
+FAMILIES: Final = {"check": ".", "code": "-"}
+"""Names whose values come in families, and what stands after the name of one: `pkce.s256`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """One condition."""
@@ -94,14 +98,20 @@ class Term:
     def holds(self, found: list[str]) -> bool:
         """Whether one of the values fits; for `!=`, whether none is that."""
         if self.sign == "!=":
-            return not any(_equal(each, self.value) for each in found)
+            return not any(self._equals(each) for each in found)
         return any(self._fits(each) for each in found)
+
+    def _equals(self, found: str) -> bool:
+        """The same word; of a check or a code, also one of the family that the word names."""
+        value, found = self.value.lower(), found.lower()
+        family = FAMILIES.get(self.name)
+        return found == value or (family is not None and found.startswith(value + family))
 
     def _fits(self, found: str) -> bool:
         if self.sign == "~":
             return self.value.lower() in found.lower()
         if self.sign == "=":
-            return _equal(found, self.value)
+            return self._equals(found)
         try:
             return NUMBERS[self.sign](float(found), float(self.value))
         except ValueError:
@@ -147,8 +157,3 @@ def _term(text: str) -> Term:
 def _meant(said: str, known: Iterable[str]) -> str:
     close = get_close_matches(said, sorted(known), n=1)
     return f"; did you mean {close[0]}?" if close else f": one of {', '.join(sorted(known))}"
-
-
-def _equal(found: str, value: str) -> bool:
-    """The same word, or one of the family that the word names: `check=pkce`, `code=E-PKCE`."""
-    return re.match(f"{re.escape(value)}(?![^.-])", found, re.IGNORECASE) is not None

@@ -210,7 +210,7 @@ def _texts(exchange: Exchange) -> Iterator[tuple[str, str, str]]:
         yield from (("input", *each) for each in _inputs(body.text))
     for frame in exchange.every(Frame):
         yield from (("event", "id", each) for each in event_ids(frame))
-    for text in (body.text, *map(data_of, exchange.every(Frame))):
+    for text in (body.text, *(each.value("data") for each in exchange.every(Frame))):
         yield from (("member", *each) for each in _members(_parsed(text)))
 
 
@@ -229,12 +229,6 @@ def _of_field(name: str, value: str) -> Iterator[tuple[str, str, str]]:
 def event_ids(frame: Frame) -> list[str]:
     """The id of an event, if it has one. WHATWG HTML §9.2.6."""
     return re.findall(r"^id: ?(.*)$", frame.text, re.MULTILINE)
-
-
-def data_of(frame: Frame) -> str:
-    """The data of an event, however many lines they take. WHATWG HTML §9.2.6."""
-    lines = (line.partition(":") for line in frame.text.split("\n"))
-    return "\n".join(value.removeprefix(" ") for name, _, value in lines if name == "data")
 
 
 def _parsed(text: str) -> object:

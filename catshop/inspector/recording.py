@@ -110,6 +110,11 @@ class Frame(Line):
     note: str = ""
     """What was left out, and why."""
 
+    def value(self, name: str) -> str:
+        """A field of the event, its lines as the one text that they are. WHATWG HTML §9.2.6."""
+        lines = (line.partition(":") for line in self.text.split("\n"))
+        return "\n".join(value.removeprefix(" ") for found, _, value in lines if found == name)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message(Line):

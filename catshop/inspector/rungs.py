@@ -176,9 +176,7 @@ def _rows(table: str, rows: int) -> str:
 
 def event(frame: Frame) -> tuple[str, str]:
     """The id of an event, and what it says: a notification, a question, or the answer at last."""
-    lines = [line.partition(":") for line in frame.text.split("\n")]
-    told = {name: value.removeprefix(" ") for name, _, value in lines if name in {"id", "event"}}
-    data = "\n".join(value.removeprefix(" ") for name, _, value in lines if name == "data")
+    data = frame.value("data")
     found = _parsed(data)
     said = str(found.get("method", ""))
     if said == "notifications/progress":
@@ -186,7 +184,7 @@ def event(frame: Frame) -> tuple[str, str]:
         of = f"/{params['total']}" if "total" in params else ""
         said = f"{said} {params.get('progress', '')}{of} {params.get('message', '')}".rstrip()
     result = _members(found.get("result"))
-    return told.get("id", ""), said or _result(result) or told.get("event", "") or data[:60]
+    return frame.value("id"), said or _result(result) or frame.value("event") or data[:60]
 
 
 def _streamed(exchange: Exchange, start: Lane, end: Lane) -> Iterator[Rung]:
@@ -233,9 +231,7 @@ def _said(exchange: Exchange) -> str:
 def _answered(exchange: Exchange) -> Mapping[str, Any]:
     """The answer's document; of a stream, what came last."""
     for frame in reversed(exchange.every(Frame)):
-        lines = (line.partition(":") for line in frame.text.splitlines())
-        data = "".join(value for name, _, value in lines if name == "data")
-        if data.strip():
+        if (data := frame.value("data")).strip():
             return _parsed(data)
     return document(exchange.body("<"))
 

@@ -109,7 +109,7 @@ def _parts(line: Line, exchange: Exchange) -> Parts:
             since = (line.at - exchange.request.at) * 1000
             told = f"id={id_}  " if id_ else ""
             yield f"  < event  {told}+{since:.0f} ms  {said or line.note}", ""
-            yield from ((f"  <   {each}", "") for each in text.splitlines() if each)
+            yield from ((f"  <   {each}", "") for each in text.split("\n") if each)
         case _:
             yield from _inside(line)
 

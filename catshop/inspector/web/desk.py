@@ -155,8 +155,9 @@ class Desk:
         flow = recording.flow(exchange.flow) if exchange else []
         base = self._frame.place.base
         checks = exchange.every(Check) if exchange else []
+        kept = list(recording.exchanges.values())
         model = {
-            "rows": chosen(rows(recording.exchanges.values()), query)[-SHOWN:],
+            "rows": chosen(rows(kept if query else kept[-SHOWN:]), query)[-SHOWN:],
             "detail": detail(exchange, flow, base) if exchange else None,
             "stored": self._store is not None,
             "code": {each.source: code_at(each.source) for each in checks},
