@@ -309,7 +309,8 @@ def lines_of(text: Iterable[str]) -> Iterator[Line]:
         except ValueError:
             if known and not each.endswith("\n"):
                 return
-            raise _refused(number) from None
+            code, where = ("E-REC-02", f"line {number}") if number > 1 else ("E-REC-01", "")
+            raise RecordingRefused(code, where) from None
         if not known and not isinstance(line, Started):
             raise RecordingRefused("E-REC-01")
         if isinstance(line, Started) and line.version != VERSION:
@@ -319,14 +320,6 @@ def lines_of(text: Iterable[str]) -> Iterator[Line]:
             yield line
     if not known:
         raise RecordingRefused("E-REC-01")
-
-
-def _refused(number: int) -> RecordingRefused:
-    return (
-        RecordingRefused("E-REC-02", f"line {number}")
-        if number > 1
-        else RecordingRefused("E-REC-01")
-    )
 
 
 def read(path: Path) -> Recording:
