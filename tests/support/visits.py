@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
 import httpx2
 from anyio.abc import SocketStream
-from playwright.async_api import Page
 
 from catshop.protocol.http1.server import bind, port_of
 from tests.support.shop import Open
 from tests.support.terminal import PASSWORD, Terminal
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page  # not among what `make test` installs
 
 
 @dataclass
