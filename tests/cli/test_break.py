@@ -43,8 +43,7 @@ def test_a_fault_is_switched_on_and_off_while_the_server_runs(tmp_path: Path) ->
         off = catshop(tmp_path, "break", "off")
         assert off.stdout == f"Every check at {shop.url} is whole.\n"
         assert "x-catshop-fault" not in httpx2.get(f"{shop.url}/healthz").headers
-        shop.process.send_signal(signal.SIGTERM)
-        shop.wait()
+        assert shop.stop() == 0
         assert not switch.exists()
         log = shop.log.read_text()
     assert "WARNING catshop.lab fault: pkce-skipped." in log

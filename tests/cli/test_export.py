@@ -219,6 +219,7 @@ def test_a_script_of_the_walk_makes_the_same_walk_at_another_shop(tmp_path: Path
     """Sessions, cookies, a verifier that was wrong, a stream that broke off: to the last step."""
     with serving(tmp_path, "--record", "r.jsonl") as shop:
         assert walk(tmp_path, shop.url).returncode == 0
+        assert shop.stop() == 0
     exported = catshop(tmp_path, "export", "r.jsonl")
     with serving(tmp_path, "--database", "another.db") as other:
         done = ran(exported.stdout, other.url)
@@ -247,6 +248,7 @@ async def test_a_browser_that_was_here_before_is_a_new_one_elsewhere(tmp_path: P
             address = f"{shop.url}/authorize?{httpx2.QueryParams(asked)}"
             assert (await browser.get(address)).status_code == 303
             await Person(browser, "alice", PASSWORD).open(address)
+        assert shop.stop() == 0
     lines = (tmp_path / "r.jsonl").read_text().splitlines(keepends=True)
     kept = [line for line in lines if '"n":2,' not in line]  # it had it before
     (tmp_path / "r.jsonl").write_text("".join(kept))
@@ -311,11 +313,12 @@ def test_a_script_of_one_exchange_asks_for_the_token_and_works(tmp_path: Path) -
             "Mcp-Name": "list_products",
         }
         assert httpx2.post(shop.mcp, json=message, headers=headers).status_code == 200
-        recording = read(tmp_path / "r.jsonl")
-        last = list(recording.exchanges)[-1]
-        script = catshop(tmp_path, "export", "r.jsonl", str(last), "--as", "curl").stdout
-        assert token not in script
-
+        assert shop.stop() == 0
+    recording = read(tmp_path / "r.jsonl")
+    last = list(recording.exchanges)[-1]
+    script = catshop(tmp_path, "export", "r.jsonl", str(last), "--as", "curl").stdout
+    assert token not in script
+    with serving(tmp_path, "--port", shop.url.rpartition(":")[2]) as shop:
         assert ran(script, shop.url).stderr == (
             "TOKEN is needed, and no answer gives it."
             " export TOKEN=$(catshop token issue --user alice --create-user)\n"

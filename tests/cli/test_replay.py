@@ -65,6 +65,7 @@ def test_a_call_is_made_again_with_the_stored_sign_in_and_its_differences_are_sh
 def test_a_request_without_a_token_goes_as_it_was_and_to_another_address(tmp_path: Path) -> None:
     with serving(tmp_path, "--record", "r.jsonl") as shop:
         assert httpx2.get(f"{shop.url}/health").status_code == 200
+        assert shop.stop() == 0
     with serving(tmp_path, "--database", "another.db") as shop:
         said = catshop(tmp_path, "replay", "r.jsonl", "1", "--url", shop.url)
     assert (said.returncode, said.stdout) == (0, f"recorded 200, now 200\n{SAME}\n"), said.stderr

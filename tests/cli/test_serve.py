@@ -112,8 +112,7 @@ def test_record_writes_down_every_exchange_for_its_owner_alone(tmp_path: Path) -
     with serving(tmp_path, "--record", "r.jsonl") as shop:
         assert httpx2.post(shop.mcp).status_code == 401
         assert listed(shop, token := issued(tmp_path, shop)).status_code == 200
-        shop.process.send_signal(signal.SIGTERM)  # an exchange is written down once it is over
-        assert shop.wait() == 0
+        assert shop.stop() == 0
     first, second = read(tmp_path / "r.jsonl").exchanges.values()
     assert (first.status, second.status) == (401, 200)
     assert "bearer.valid" in {check.name for check in second.every(Check)}
@@ -174,8 +173,7 @@ def test_an_idle_shop_stops_at_once(tmp_path: Path) -> None:
     with serving(tmp_path, env={"CATSHOP_HTTP_IDLE_SECONDS": "3600"}) as shop:
         with httpx2.Client() as client:
             assert client.get(f"{shop.url}/health").status_code == 200
-            shop.process.send_signal(signal.SIGTERM)
-            assert shop.wait() == 0
+            assert shop.stop() == 0
         assert "Traceback" not in shop.log.read_text()
 
 
@@ -183,8 +181,7 @@ def test_a_second_signal_stops_what_has_begun(tmp_path: Path) -> None:
     """Whoever asks twice does not want to wait."""
     with serving(tmp_path) as shop, report(shop, issued(tmp_path, shop), pace_ms=1000) as lines:
         shop.process.send_signal(signal.SIGINT)
-        shop.process.send_signal(signal.SIGTERM)
-        assert shop.wait() == 0
+        assert shop.stop() == 0
         said = ""
         try:
             for line in lines:
@@ -212,8 +209,7 @@ def test_the_trace_shows_the_exchange_and_not_the_token(tmp_path: Path) -> None:
     with serving(tmp_path, "--trace") as shop:
         token = issued(tmp_path, shop)
         assert listed(shop, token).status_code == 200
-        shop.process.send_signal(signal.SIGTERM)
-        assert shop.wait() == 0
+        assert shop.stop() == 0
         shown = shop.log.read_text()
     assert token not in shown
     assert token.removeprefix("cat_at_") not in shown
@@ -247,8 +243,7 @@ def test_what_is_printed_and_what_is_recorded_have_the_same_marks(tmp_path: Path
         assert httpx2.post(shop.mcp, headers=headers).status_code == 401
         second = catshop(tmp_path, "serve", "--port", "0", "--record", "r.jsonl")
         assert (second.returncode, "E-REC-12" in second.stderr) == (1, True)
-        shop.process.send_signal(signal.SIGTERM)
-        assert shop.wait() == 0
+        assert shop.stop() == 0
     recording = read(tmp_path / "r.jsonl")
     assert recording.started.url == shop.url
     kept = {mark for each in recording.exchanges.values() for _, value in each.request.fields

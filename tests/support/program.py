@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -59,6 +60,15 @@ class Serving:
     def wait(self) -> int:
         """Its exit status, once it has ended."""
         return self.process.wait(PATIENCE)
+
+    def stop(self) -> int:
+        """Its exit status, once it was asked to end: what it was about to write, it has written.
+
+        A client has its answer before the exchange is over and written down, so whoever reads a
+        recording after `serving` stops the shop first.
+        """
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
 
 
 @contextmanager

@@ -72,6 +72,7 @@ def test_the_walk_with_curl_is_made_again(tmp_path: Path) -> None:
     """Sessions, cookies, a wrong verifier, and a stream that is read on: to the last step."""
     with serving(tmp_path, "--record", "r.jsonl") as shop:
         assert walk(tmp_path, shop.url).returncode == 0
+        assert shop.stop() == 0
     recorded = list(read(tmp_path / "r.jsonl").exchanges.values())
     with serving(tmp_path, "--database", "another.db") as shop:
         assert_same(ran(tmp_path, shop.url, recorded), recorded)
