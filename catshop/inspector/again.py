@@ -18,6 +18,7 @@ from difflib import get_close_matches, unified_diff
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode
 
+from catshop.inspector.documents import document, mapping, spread
 from catshop.inspector.gifts import FORM, Talk, talk
 from catshop.inspector.recording import Exchange, Frame, Pairs, Recording, RecordingRefused
 from catshop.inspector.redact import MARK
@@ -157,7 +158,7 @@ def mirrored(request: Again, before: str, explicit: Collection[str] = ()) -> Aga
 
     MCP 2026-07-28 basic/transports/streamable-http §standard-request-headers.
     """
-    was, now = _parsed(before), _parsed(request.body)
+    was, now = document(before), document(request.body)
 
     def followed(name: str, value: str) -> str:
         if name.lower() in explicit:
@@ -172,10 +173,10 @@ def mirrored(request: Again, before: str, explicit: Collection[str] = ()) -> Aga
     return replace(request, fields=tuple((name, followed(name, v)) for name, v in request.fields))
 
 
-def _mirrored_by(field: str, document: object) -> Iterable[tuple[str, ...]]:
+def _mirrored_by(field: str, told: object) -> Iterable[tuple[str, ...]]:
     """The members that a field may repeat."""
     if field.startswith("mcp-param-"):
-        return [way for way in ways(document) if way[:2] == ARGUMENTS]
+        return [way for way in ways(told) if way[:2] == ARGUMENTS]
     return MIRRORS.get(field, ())
 
 
@@ -190,7 +191,7 @@ def _spelled(value: object) -> str:
 
 def _meant(request: Again, name: str) -> str:
     """What there is that is called almost so."""
-    members = [".".join(way) for way in ways(_parsed(request.body))]
+    members = [".".join(way) for way in ways(document(request.body))]
     form = parse_qsl(request.body) if request.is_form else []
     others = [each for each, _ in (*parse_qsl(request.query), *form, *request.fields)]
     inside = [each for each in members if each.rpartition(".")[2] == name]
@@ -198,9 +199,9 @@ def _meant(request: Again, name: str) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def ways(document: object) -> Iterator[tuple[str, ...]]:
+def ways(told: object) -> Iterator[tuple[str, ...]]:
     """The way to each member of a document, whatever it holds."""
-    for name, inner in document.items() if isinstance(document, Mapping) else ():
+    for name, inner in mapping(told).items():
         yield (name,)
         yield from ((name, *way) for way in ways(inner))
 
@@ -212,31 +213,24 @@ def _parameter(text: str, name: str, value: str) -> str:
 
 def _member(request: Again, name: str, value: str) -> str | None:
     """The document with another member; None when it has none of that name."""
-    document: Any = _parsed(request.body) if "json" in request.kind else None
-    way = next((way for way in ways(document) if ".".join(way) == name), None)
+    found: Any = document(request.body) if "json" in request.kind else None
+    way = next((way for way in ways(found) if ".".join(way) == name), None)
     if way is None:
         return None
-    inner = document
+    inner = found
     for step in way[:-1]:
         inner = inner[step]
     try:
         inner[way[-1]] = json.loads(value)
     except ValueError:
         inner[way[-1]] = value
-    return json.dumps(document, ensure_ascii=False)
+    return json.dumps(found, ensure_ascii=False)
 
 
-def _parsed(text: str) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _at(document: object, way: tuple[str, ...]) -> object:
-    here = document
+def _at(told: object, way: tuple[str, ...]) -> object:
+    here = told
     for name in way:
-        here = here.get(name) if isinstance(here, Mapping) else None
+        here = mapping(here).get(name)
     return here
 
 
@@ -308,14 +302,13 @@ def _lines(status: int, fields: Pairs, body: str) -> list[str]:
 
 def _spread(body: str) -> list[str]:
     """JSON a member a line, without the id of the message; of anything else, its lines."""
-    try:
-        document = json.loads(body)
-    except ValueError:
+    found = document(body)
+    if found is None:
         return [line for line in body.splitlines() if line]
-    if isinstance(document, dict):
-        document = {
+    if isinstance(found, dict):
+        found = {
             name: ANY if name in NAMELESS else value
-            for name, value in document.items()
+            for name, value in found.items()
             if name != "request_id"
         }
-    return json.dumps(document, ensure_ascii=False, indent=1).splitlines()
+    return spread(found, 1).splitlines()

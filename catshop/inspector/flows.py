@@ -7,12 +7,12 @@ was known before joins nothing, for all users of a client share it. Next: `recor
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+from catshop.inspector.documents import members
 from catshop.inspector.recording import Answer, Body, Joined, Line, Pairs, Request
 from catshop.inspector.redact import MARK
 
@@ -100,14 +100,10 @@ def _of_fields(fields: Pairs) -> Iterator[str]:
 
 
 def _of_document(text: str) -> Iterator[str]:
-    try:
-        document = json.loads(text)
-    except ValueError:
-        return
-    if isinstance(document, dict):
-        yield from _of_pairs((k, v) for k, v in document.items() if isinstance(v, str))
-        if "redirect_uris" in document and isinstance(document.get("client_id"), str):
-            yield f"new client_id={document['client_id']}"
+    found = members(text)
+    yield from _of_pairs((k, v) for k, v in found.items() if isinstance(v, str))
+    if "redirect_uris" in found and isinstance(found.get("client_id"), str):
+        yield f"new client_id={found['client_id']}"
 
 
 def _of_pairs(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -9,7 +9,6 @@ What no answer gave is not known here. Pure. Next: `thoughts.py`, what whoever a
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +17,7 @@ from html.parser import HTMLParser
 from typing import Final
 from urllib.parse import parse_qsl, unquote_plus
 
+from catshop.inspector.documents import document
 from catshop.inspector.recording import Exchange, Frame
 from catshop.inspector.redact import MARK
 from catshop.inspector.rungs import Lane, callee, named
@@ -211,7 +211,7 @@ def _texts(exchange: Exchange) -> Iterator[tuple[str, str, str]]:
     for frame in exchange.every(Frame):
         yield from (("event", "id", each) for each in event_ids(frame))
     for text in (body.text, *(each.value("data") for each in exchange.every(Frame))):
-        yield from (("member", *each) for each in _members(_parsed(text)))
+        yield from (("member", *each) for each in _members(document(text)))
 
 
 def _of_field(name: str, value: str) -> Iterator[tuple[str, str, str]]:
@@ -229,14 +229,6 @@ def _of_field(name: str, value: str) -> Iterator[tuple[str, str, str]]:
 def event_ids(frame: Frame) -> list[str]:
     """The id of an event, if it has one. WHATWG HTML §9.2.6."""
     return re.findall(r"^id: ?(.*)$", frame.text, re.MULTILINE)
-
-
-def _parsed(text: str) -> object:
-    """The document that a text is; None where it is none."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _members(found: object, deep: int = DEEP) -> Iterator[tuple[str, str]]:

@@ -18,6 +18,7 @@ from typing import Final
 from urllib.parse import parse_qsl, quote
 
 from catshop.inspector.curl import Left, Script, hint, is_lasting, left_out, planned, told
+from catshop.inspector.documents import document
 from catshop.inspector.gifts import Gift, is_form, is_regular
 from catshop.inspector.recording import Exchange
 from catshop.inspector.rungs import title
@@ -179,10 +180,7 @@ def _read(gift: Gift) -> str:
 
 def is_json(text: str) -> bool:
     """Whether two braces can stand together in strings alone, where one may be escaped."""
-    try:
-        return isinstance(json.loads(text), dict | list)
-    except (ValueError, RecursionError):
-        return False
+    return isinstance(document(text), dict | list)
 
 
 def literally(text: str) -> str:

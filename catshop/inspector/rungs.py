@@ -8,7 +8,6 @@ Next: `ladder.py`, which draws rungs, and `mermaid.py`, which writes them as a d
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from catshop.catalogue import catalogue
+from catshop.inspector.documents import mapping, members
 from catshop.inspector.recording import Body, Check, Ended, Exchange, Frame, Message, Sql
 from catshop.inspector.redact import MARK
 
@@ -124,7 +124,7 @@ def asked(exchange: Exchange) -> str:
 def method_of(exchange: Exchange) -> str:
     """The JSON-RPC method that was asked for, understood or not; empty where there is none."""
     message = exchange.first(Message)
-    said = message.method if message else document(exchange.body(">")).get("method")
+    said = message.method if message else members(exchange.body(">").text).get("method")
     return str(said or named(exchange).get("mcp-method", ""))
 
 
@@ -135,7 +135,7 @@ def name_of(exchange: Exchange) -> str:
 
 def _called(body: Body) -> str:
     """The tool, prompt or resource that a JSON-RPC request names."""
-    params = _members(document(body).get("params"))
+    params = mapping(members(body.text).get("params"))
     return str(params.get("name") or params.get("uri") or "")
 
 
@@ -177,13 +177,13 @@ def _rows(table: str, rows: int) -> str:
 def event(frame: Frame) -> tuple[str, str]:
     """The id of an event, and what it says: a notification, a question, or the answer at last."""
     data = frame.value("data")
-    found = _parsed(data)
+    found = members(data)
     said = str(found.get("method", ""))
     if said == "notifications/progress":
-        params = _members(found.get("params"))
+        params = mapping(found.get("params"))
         of = f"/{params['total']}" if "total" in params else ""
         said = f"{said} {params.get('progress', '')}{of} {params.get('message', '')}".rstrip()
-    result = _members(found.get("result"))
+    result = mapping(found.get("result"))
     return frame.value("id"), said or _result(result) or frame.value("event") or data[:60]
 
 
@@ -224,7 +224,7 @@ def _said(exchange: Exchange) -> str:
     if where:
         return f"go to {_short(where[0])}"
     found = _answered(exchange)
-    result = _members(found.get("result"))
+    result = mapping(found.get("result"))
     return _result(result) if result else _given(found)
 
 
@@ -232,8 +232,8 @@ def _answered(exchange: Exchange) -> Mapping[str, Any]:
     """The answer's document; of a stream, what came last."""
     for frame in reversed(exchange.every(Frame)):
         if (data := frame.value("data")).strip():
-            return _parsed(data)
-    return document(exchange.body("<"))
+            return members(data)
+    return members(exchange.body("<").text)
 
 
 def _short(url: str) -> str:
@@ -254,12 +254,12 @@ def _one(value: object) -> str:
 
 def _result(result: Mapping[str, Any]) -> str:
     """The result of a call as its user would hear it: a question, a text, or how many there are."""
-    for asked in _members(result.get("inputRequests")).values():
-        message = str(_members(_members(asked).get("params")).get("message", ""))
+    for asked in mapping(result.get("inputRequests")).values():
+        message = str(mapping(mapping(asked).get("params")).get("message", ""))
         return f"asks: {' '.join(message.split())}"
     content = result.get("content")
     for block in content if isinstance(content, list) else ():
-        return _text(str(_members(block).get("text", "")))
+        return _text(str(mapping(block).get("text", "")))
     return ", ".join(_listed(*each) for each in result.items() if isinstance(each[1], list))
 
 
@@ -271,20 +271,4 @@ def _listed(name: str, entries: list[object]) -> str:
 
 def _text(text: str) -> str:
     """The message of a text that is JSON; else the text."""
-    return str(_parsed(text).get("message", text))
-
-
-def document(body: Body) -> Mapping[str, Any]:
-    """The members of a body that is a JSON object; none of any other."""
-    return _parsed(body.text)
-
-
-def _parsed(text: str) -> Mapping[str, Any]:
-    try:
-        return _members(json.loads(text))
-    except (ValueError, RecursionError):
-        return {}
-
-
-def _members(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return str(members(text).get("message", text))

@@ -8,15 +8,14 @@ Next: `desk.py`, where the forms are. RFC 7636 §4.2, RFC 7519 §3, RFC 9110 §1
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from catshop.inspector.documents import document, spread
 from catshop.protocol.http1.sse import Decoder
 
 VERIFIER: Final = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
@@ -56,11 +55,13 @@ def jwt(token: str) -> list[Said]:
     found: list[Said] = []
     for name, part in zip(("header", "claims"), parts[:2], strict=True):
         try:
-            document = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-        except (ValueError, binascii.Error, RecursionError):
+            text = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode("utf-8")
+        except ValueError:
+            text = ""
+        if (told := document(text)) is None:
             return [Said("not a JWT", f"its {name} is not base64url of JSON")]
-        found.append(Said(name, json.dumps(document, indent=2, ensure_ascii=False)))
-        found += _times(document) if name == "claims" else []
+        found.append(Said(name, spread(told)))
+        found += _times(told) if name == "claims" else []
     return [*found, Said("signature", "not verified here")]
 
 

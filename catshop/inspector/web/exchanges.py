@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, unquote_plus, urlsplit
 from catshop.catalogue import Explanation, catalogue
 from catshop.inspector.annotations import reason
 from catshop.inspector.curl import Variable, quoted
+from catshop.inspector.documents import document, members, spread
 from catshop.inspector.recording import Body, Check, Ended, Exchange, Frame, Sql
 from catshop.inspector.redact import MARK
 from catshop.inspector.rungs import CODE, Lane, callee, caller
@@ -191,31 +192,25 @@ def parts(exchange: Exchange, blamed: Iterable[str]) -> Iterator[Part]:
         yield Part(place, name, value, found.why, found.section, bad)
 
 
-def _members(form: str, document: str, body: Body) -> Iterator[tuple[str, tuple[str, str]]]:
+def _members(form: str, json_place: str, body: Body) -> Iterator[tuple[str, tuple[str, str]]]:
     """The parameters of a form, or the members of a JSON object."""
     if form and body.type.startswith(FORM):
         for pair in parse_qsl(body.text, keep_blank_values=True):
             yield form, pair
         return
-    try:
-        found = json.loads(body.text)
-    except ValueError:
-        return
-    if isinstance(found, dict):
-        for name, value in found.items():
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            yield document, (name, text)
+    for name, value in members(body.text).items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        yield json_place, (name, text)
 
 
 def decoded(exchange: Exchange) -> Iterator[tuple[str, str]]:
     """Bodies as somebody reads them: JSON with its lines, a form with its characters."""
     for name, way in (("request", ">"), ("answer", "<")):
         body = exchange.body(way)
-        try:
-            yield name, json.dumps(json.loads(body.text), indent=2, ensure_ascii=False)
-        except ValueError:
-            if body.type.startswith(FORM):
-                yield name, "\n".join(unquote_plus(pair) for pair in body.text.split("&"))
+        if (found := document(body.text)) is not None:
+            yield name, spread(found)
+        elif body.type.startswith(FORM):
+            yield name, "\n".join(unquote_plus(pair) for pair in body.text.split("&"))
 
 
 def difference(
@@ -273,11 +268,7 @@ def _better(exchange: Exchange) -> str:
 
 
 def _text_member(text: str, name: str) -> str:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return ""
-    value = found.get(name, "") if isinstance(found, dict) else ""
+    value = members(text).get(name, "")
     return value if isinstance(value, str) else ""
 
 
