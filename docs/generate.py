@@ -22,6 +22,7 @@ from typing import Any, Final
 from bench import record
 from bench.record import Record, Verdict
 from catshop.catalogue import catalogue
+from catshop.catalogue.citations import pieces
 from catshop.catalogue.page import page_of
 from catshop.config import Setting, load
 from catshop.inspector.files import ASIDE, FILE_OCTETS
@@ -120,7 +121,7 @@ def errors() -> str:
     sections = (
         f"## {each.code}\n\n**{escaped(each.title)}**\n\n"
         + "".join(
-            f"- {p.heading}: {escaped(p.text)}\n"
+            f"- {p.heading}: {linked(p.text) if p.name == 'section' else escaped(p.text)}\n"
             for p in page_of(each).parts[1:]
             if p.name != "next"
         )
@@ -142,7 +143,7 @@ def faults() -> str:
     sections = (
         f"## {each.name}\n\n{each.breaks} {each.sees}\n\n"
         f"- Swaps the check: `{each.check}` ({each.plane})\n- Caught by: {caught(each.caught)}\n"
-        f"- Breaks: {each.section}\n- Its probe: `make test ARGS='-k {each.name}'`\n"
+        f"- Breaks: {linked(each.section)}\n- Its probe: `make test ARGS='-k {each.name}'`\n"
         for each in every
     )
     rows = [(f"[{each.name}](#{each.name})", each.plane, each.breaks) for each in every]
@@ -354,6 +355,14 @@ def table(head: Sequence[str], rows: Iterator[Sequence[str]] | Sequence[Sequence
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is."""
     return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def linked(text: str) -> str:
+    """A text whose citations lead to where they are published."""
+    return "".join(
+        f"[{escaped(each.text)}]({each.address})" if each.address else escaped(each.text)
+        for each in pieces(text)
+    )
 
 
 def page(title: str, *parts: str) -> str:

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from catshop.catalogue import Explanation, catalogue
+from catshop.catalogue.citations import addresses
 from catshop.catalogue.page import found, meant, next_of, page_of
 
 
@@ -52,9 +53,13 @@ def _all(*, as_json: bool) -> None:
 
 
 def _page(words: Explanation) -> str:
-    """One paragraph a part, and the way to the codes beside it."""
+    """One paragraph a part, where what it cites is published, and the codes beside it."""
     page = page_of(words)
-    lines = [page.code, *(f"\n{part.heading}\n  {part.text}" for part in page.parts)]
+    lines = [page.code]
+    for part in page.parts:
+        lines.append(f"\n{part.heading}\n  {part.text}")
+        if part.name == "section":
+            lines += (f"  {address}" for address in addresses(part.text))
     if page.neighbours:
         lines.append(f"\nBeside it\n  {' '.join(page.neighbours)}")
     return "\n".join(lines)
@@ -62,7 +67,12 @@ def _page(words: Explanation) -> str:
 
 def _json(words: Explanation) -> str:
     page = page_of(words)
-    told = {**asdict(words), "next": next_of(words.code), "neighbours": page.neighbours}
+    told = {
+        **asdict(words),
+        "addresses": addresses(words.section),
+        "next": next_of(words.code),
+        "neighbours": page.neighbours,
+    }
     return json.dumps(told, indent=2)
 
 
