@@ -42,9 +42,7 @@ HELPERS: Final = frozenset(
 """Functions that are handed a trace, tell it something, and do nothing else."""
 
 FOR_ITS_SAKE: Final[Mapping[str, frozenset[str]]] = {
-    "catshop.protocol.http1.conversation": frozenset(
-        {"current_exchange.set", "exchange.content_type"}
-    ),
+    "catshop.protocol.http1.conversation": frozenset({"begin_exchange", "exchange.content_type"}),
     "catshop.storage.sqlite": frozenset({"self._tell", "self._ran", "began"}),
 }
 """By module: what else is called or set in order to tell it, by its text."""

@@ -203,6 +203,20 @@ Observer = Callable[[Event], None]
 current_exchange: Final[ContextVar[str]] = ContextVar("current_exchange", default="")
 """The id of the exchange that this task serves; set once, where the exchange begins."""
 
+_said_no: Final[ContextVar[list[str]]] = ContextVar("said_no")
+"""The checks that have said no in this exchange, of those that somebody watched."""
+
+
+def begin_exchange(name: str) -> None:
+    """Whatever this task and those that it starts tell from here on belongs to the exchange."""
+    current_exchange.set(name)
+    _said_no.set([])
+
+
+def has_refused() -> bool:
+    """Whether a check has said no in the current exchange, while somebody watched."""
+    return bool(_said_no.get(()))
+
 
 class Trace:
     """Hands events to whoever observes. With no observer nothing is built and nothing is called.
@@ -255,6 +269,8 @@ class Trace:
         """
         if not self._observers:
             return
+        if verdict is Verdict.NO:
+            _said_no.get([]).append(name)
         caller = sys._getframe(1)
         source = decided_by(by) or line_of(caller.f_code, caller.f_lineno)
         event = Event(

@@ -71,12 +71,15 @@ def page(handler: Page) -> Page:
             return await handler(self, request)
         except OAuthError as error:
             # A page that does not redirect is 400, also where the token endpoint would say 401.
-            return self.refuse(request, error.reference, 400, plain(error.arrived))
+            request.refuse(error, error.reference, plain(error.arrived))
+            return self.refuse(error.reference, 400, plain(error.arrived))
         except HttpError as error:
-            return self.refuse(request, error.code, error.status, error.arrived, error.fields)
+            request.refuse(error, error.code, error.arrived)
+            return self.refuse(error.code, error.status, error.arrived, error.fields)
         except Unavailable as error:
             retry = ("retry-after", str(error.retry_after))
-            return self.refuse(request, error.code, 503, "", (retry,))
+            request.refuse(error, error.code)
+            return self.refuse(error.code, 503, "", (retry,))
 
     return shown
 
@@ -279,14 +282,12 @@ class Browser:
 
     def refuse(
         self,
-        request: Request,
         code: str,
         status: int,
         arrived: str = "",
         fields: tuple[tuple[str, str], ...] = (),
     ) -> Answer:
         """The page that says what went wrong."""
-        request.notes["code"] = code
         return self._pages.error(code, status, arrived, fields)
 
     async def _sent(self, request: Request) -> Parameters:

@@ -41,6 +41,7 @@ from catshop.oauth.errors import (
     OAuthError,
     TemporarilyUnavailable,
     UnauthorizedClient,
+    plain,
     render,
 )
 from catshop.oauth.fetch import Fetcher
@@ -92,11 +93,12 @@ def api(endpoint: Endpoint) -> Endpoint:
         try:
             return await endpoint(self, request)
         except OAuthError as error:
+            request.refuse(error, error.reference, plain(error.arrived))
             refusal = error
         except Unavailable as error:
+            request.refuse(error, error.code)
             retry = ("retry-after", str(error.retry_after))
             refusal = TemporarilyUnavailable(error.code, fields=(retry,))
-        request.notes["code"] = refusal.reference
         audit.seen(error=refusal.code)
         return render(refusal)
 

@@ -32,6 +32,7 @@ from catshop.protocol.jsonrpc import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
+    TAKEN,
     RpcError,
 )
 from catshop.protocol.request_state import RequestStates
@@ -152,8 +153,9 @@ class Dispatcher:
         """The request with its state in plain text. RpcError -32602 where it is not good."""
         try:
             opened = await self._states.opened(request, version, caller)
-        except RpcError:
-            self.trace.check("request_state.opened", Verdict.NO, method=request.method)
+        except RpcError as error:
+            arrived = {"code": error.explanation, "method": request.method}
+            self.trace.check("request_state.opened", Verdict.NO, by=error, **arrived)
             raise
         self.trace.check("request_state.opened", Verdict.OK)
         return opened
@@ -205,6 +207,19 @@ def _validate(request: jsonrpc.Request, version: str, params_type: type[BaseMode
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(step) for step in first["loc"]) or "params"
         raise RpcError(INVALID_PARAMS, "E-RPC-19", arrived=f"{where}: {first['msg']}") from None
+
+
+def told(error: Exception) -> tuple[str, str, str]:
+    """Why a call has no result: its code, what arrived, and the check that said no."""
+    match error:
+        case RpcError():
+            return error.explanation, error.arrived, error.check
+        case MCPError():
+            return "", error.message, TAKEN
+        case Unavailable():
+            return error.code, "", TAKEN
+        case _:
+            return "E-RPC-30", "", TAKEN
 
 
 def error_object(error: Exception, exchange: str) -> dict[str, object]:

@@ -8,10 +8,10 @@ refusals become octets. Knows no tokens (a `Gate` does) and no cats. Next: `stat
 
 from __future__ import annotations
 
-from catshop.kernel import Principal, Verdict
+from catshop.kernel import Principal
 from catshop.limits import Limits
 from catshop.protocol import jsonrpc, ladder
-from catshop.protocol.dispatcher import Dispatcher
+from catshop.protocol.dispatcher import Dispatcher, told
 from catshop.protocol.handshake import HandshakeEra
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.guard import Cors
@@ -57,9 +57,7 @@ class Endpoint:
         try:
             return await self._dispatch(request, principal, body)
         except RpcError as error:
-            told = {"code": error.explanation, "arrived": error.arrived}
-            self._trace.check(error.check or "message.taken", Verdict.NO, by=error, **told)
-            request.notes["refused"] = error.explanation
+            request.refuse(error, *told(error))
             return Answer(STATUS.get(error.code, 200), (JSON,), jsonrpc.error_response(error))
 
     async def get(self, request: Request) -> Answer | Streamed:

@@ -20,7 +20,7 @@ from pydantic_core import to_json
 from catshop.kernel import Call, Principal, Unavailable
 from catshop.limits import SessionLimits
 from catshop.protocol import jsonrpc
-from catshop.protocol.dispatcher import Dispatcher, Incoming, error_object
+from catshop.protocol.dispatcher import Dispatcher, Incoming, error_object, told
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.messages import (
     JSON,
@@ -279,6 +279,7 @@ class HandshakeEra:
         except Exception as error:
             if isinstance(error, Unavailable) and not outlet.begun:
                 raise
+            request.refuse(error, *told(error))
             return jsonrpc.raw_error_response(message.id, error_object(error, request.id))
 
     async def _notice(self, session: Session, message: jsonrpc.Notification) -> None:

@@ -65,6 +65,10 @@ class Response:
 Message = Request | Notification | Response
 
 
+TAKEN: Final = "message.taken"
+"""The check that says no where none has a name of its own."""
+
+
 class RpcError(Exception):
     """A call is answered with an error object. JSON-RPC 2.0 §5.1.
 
@@ -88,8 +92,8 @@ class RpcError(Exception):
         self.arrived = arrived
         self.required = dict(required or {})
         self.id = id
-        self.check = ""
-        """The named check that raised it; empty for a refusal that has no name of its own."""
+        self.check = TAKEN
+        """The named check that raised it."""
 
     @property
     def message(self) -> str:

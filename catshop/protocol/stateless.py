@@ -21,7 +21,7 @@ from catshop.limits import SessionLimits
 from catshop.protocol import jsonrpc, mirrors
 from catshop.protocol.capabilities import MISSING_CAPABILITY
 from catshop.protocol.connections import UNDECLARED, EnvelopeConnection
-from catshop.protocol.dispatcher import Dispatcher, Incoming, error_object
+from catshop.protocol.dispatcher import Dispatcher, Incoming, error_object, told
 from catshop.protocol.http1 import sse
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.messages import (
@@ -128,6 +128,7 @@ class StatelessEra:
         except Exception as error:
             if isinstance(error, HttpError | Unavailable) and not outlet.begun:
                 raise
+            request.refuse(error, *told(error))
             body = error_object(error, request.id)
             status = STATUS.get(body["code"], 200)
             response = jsonrpc.raw_error_response(message.id, body)

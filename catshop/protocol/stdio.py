@@ -20,7 +20,7 @@ import anyio.lowlevel
 from mcp.server.connection import Connection
 from mcp.shared.exceptions import NoBackChannelError
 
-from catshop.kernel import Call, Principal, current_exchange
+from catshop.kernel import Call, Principal, begin_exchange
 from catshop.limits import Limits
 from catshop.protocol import jsonrpc, ladder
 from catshop.protocol.channels import Backlog, ConnectionOutlet, InFlight, Questions, alongside
@@ -220,7 +220,7 @@ class PipeServer:
 
     async def _run(self, incoming: Incoming, scope: anyio.CancelScope, exchange: str) -> None:
         """Serve one request; a cancelled one gets no response."""
-        current_exchange.set(exchange)
+        begin_exchange(exchange)
         request = incoming.request
         response: bytes | None = None
         try:

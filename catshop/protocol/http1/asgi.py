@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import anyio
 
-from catshop.kernel import Trace, current_exchange
+from catshop.kernel import Trace, begin_exchange
 from catshop.limits import HttpLimits
 from catshop.protocol.http1.asgi_channel import AsgiChannel, Receive, Send, Service
 from catshop.protocol.http1.door import admitted, note_answer, note_refusal, note_request, render
@@ -84,7 +84,7 @@ class _App:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = self._new_id()
-        current_exchange.set(request_id)
+        begin_exchange(request_id)
         async with anyio.create_task_group() as tasks:
             service = Service(self._limits, self._trace, self._draining)
             channel = AsgiChannel(receive, send, tasks, service, request_id)

@@ -16,7 +16,7 @@ from typing import Final
 import anyio
 from anyio.abc import ByteStream, TaskGroup
 
-from catshop.kernel import current_exchange
+from catshop.kernel import begin_exchange
 from catshop.protocol.http1.connection import (
     Connection,
     NeedData,
@@ -159,7 +159,7 @@ class Conversation:
         service = self._service
         self._served += 1
         request_id = service.new_id()
-        current_exchange.set(request_id)
+        begin_exchange(request_id)
         exchange = Exchange(service, self._connection, self._wire, tasks, request_id)
         exchange.content_type = head.fields.get("content-type") or ""
         request = Request(head, exchange, request_id, self._address, service.limits.body)
@@ -215,7 +215,7 @@ class Conversation:
     async def _refuse(self, error: HttpError) -> Parting:
         """Answer what is no request; it has an id and a line in the log all the same."""
         request_id = self._service.new_id()
-        current_exchange.set(request_id)
+        begin_exchange(request_id)
         answer = render(error, request_id)
         octets = self._connection.answer(answer, Common(self._service.date(), request_id))
         log.info("- - %d - %s code=%s", error.status, request_id, error.code)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from catshop.kernel import SHAPE, Kind, Secret, Trace, Unavailable, Verdict
+from catshop.kernel import SHAPE, Kind, Secret, Trace, Unavailable, Verdict, has_refused
 from catshop.protocol.http1.errors import HttpError
 from catshop.protocol.http1.messages import (
     NO_STORE,
@@ -53,14 +53,15 @@ async def admitted(handler: Handler, request: Request) -> Answer | Streamed:
     except ClientGone:
         raise
     except HttpError as error:
-        request.notes.setdefault("code", error.code)
+        request.refuse(error, error.code, error.arrived)
         return render(error, request.id)
     except Unavailable as error:
-        request.notes.setdefault("code", error.code)
+        request.refuse(error, error.code)
         log.warning("%s unavailable: %s", request.id, error.detail)
         retry = ("retry-after", str(error.retry_after))
         return render(HttpError(503, error.code, fields=(retry,)), request.id)
-    except Exception:
+    except Exception as error:
+        request.refuse(error, "E-HTTP-50")
         log.exception("%s failed", request.id)
         return render(HttpError(500, "E-HTTP-50"), request.id)
 
@@ -120,9 +121,16 @@ def note_event(trace: Trace, data: bytes) -> None:
 def note_answer(
     trace: Trace, request: Request, status: int, seconds: float, sent: Sent | None = None
 ) -> None:
-    """One line a request: what, how it ended, how long, which. No query and no token is in it."""
+    """One line a request: what, how it ended, how long, which. No query and no token is in it.
+
+    To the observers a refusal that no named check has told is told by the line that raised it.
+    """
     if trace.observed:
+        for each in () if has_refused() else tuple(request.refusals):
+            told = {"code": each.code, "arrived": each.arrived}
+            trace.check(each.check, Verdict.NO, by=each.error, **told)
         _note_answer(trace, status, sent)
+    request.refusals.clear()
     if log.isEnabledFor(logging.INFO):
         notes = "".join(f" {name}={value}" for name, value in request.notes.items())
         path = SHAPE.sub("cat_...", request.head.path)

@@ -144,6 +144,16 @@ class Channel(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """What was raised, with its code, with what arrived, and which check it is the no of."""
+
+    error: Exception
+    code: str
+    arrived: str
+    check: str
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One request as its handler sees it.
 
@@ -158,11 +168,21 @@ class Request:
     body_limit: int
     notes: dict[str, str] = field(default_factory=dict)
     """What a handler wants the access log to say: short words, never a secret."""
+    refusals: list[Refused] = field(default_factory=list)
+    """How it was refused, by whichever door it left."""
 
     @property
     def fields(self) -> Fields:
         """The fields of the head."""
         return self.head.fields
+
+    def refuse(
+        self, error: Exception, code: str, arrived: str = "", check: str = "request.taken"
+    ) -> None:
+        """Leave word of what refused it, for the log and the trace; `arrived` is safe to show."""
+        if code:
+            self.notes["code"] = code
+        self.refusals.append(Refused(error, code, arrived, check))
 
     async def body(self, limit: int | None = None) -> bytes:
         """The whole body, at most `limit` octets (the server's limit when None)."""
