@@ -71,10 +71,15 @@ class Rung:
 
 
 def caller(exchange: Exchange) -> Lane:
-    """Who asked: a browser shows its cookies or wants a page."""
-    fields = named(exchange)
+    """Who asked: a browser shows its cookies, wants a page, or carries a request or its answer.
+
+    An authorization request and its answer go by the user's browser, whoever plays it.
+    RFC 6749 §3.1, §4.1.2.
+    """
+    fields, query = named(exchange), urlsplit(exchange.request.target).query
     page = "text/html" in fields.get("accept", "") or "cookie" in fields
-    return Lane.BROWSER if page else Lane.CLIENT
+    carried = "response_type=" in query or callee(exchange) is Lane.CLIENT
+    return Lane.BROWSER if page or carried else Lane.CLIENT
 
 
 def callee(exchange: Exchange) -> Lane:

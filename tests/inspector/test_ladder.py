@@ -85,6 +85,14 @@ def test_the_same_in_ascii_and_with_times() -> None:
         ),
         pytest.param("POST /token", {}, (Lane.CLIENT, Lane.AUTHORIZATION), id="token"),
         pytest.param("GET /authorize?x=y", PAGE, (Lane.BROWSER, Lane.AUTHORIZATION), id="page"),
+        pytest.param("GET /authorize?x=y", {}, (Lane.CLIENT, Lane.AUTHORIZATION), id="no-page"),
+        pytest.param(
+            "GET /authorize?response_type=code",
+            {},
+            (Lane.BROWSER, Lane.AUTHORIZATION),
+            id="request-of-a-program",
+        ),
+        pytest.param("GET /callback?code=x", {}, (Lane.BROWSER, Lane.CLIENT), id="its-answer"),
         pytest.param(
             "POST /login", {"cookie": "c=‹a1b2c3›"}, (Lane.BROWSER, Lane.AUTHORIZATION), id="cookie"
         ),
@@ -94,7 +102,7 @@ def test_the_same_in_ascii_and_with_times() -> None:
 def test_who_takes_part_is_read_from_the_request(
     asked: str, fields: Mapping[str, str], expected: tuple[Lane, Lane]
 ) -> None:
-    """RFC 9728 §3.1: the resource tells of itself."""
+    """RFC 9728 §3.1: the resource tells of itself. RFC 6749 §3.1: a browser goes between."""
     exchange = talk(1, asked, 200, fields=fields)
     assert (caller(exchange), callee(exchange)) == expected
 
