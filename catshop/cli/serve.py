@@ -109,6 +109,17 @@ def serve(
         trace=trace,
         config=config,
     )
+    try:
+        _serve(settings, record, inspect=inspect, lab=lab)
+    except OSError as error:
+        words = advice(settings.host, settings.port, error, f"{program()} serve")
+        if words is None:
+            raise
+        raise CannotListen(words) from error
+
+
+def _serve(settings: Config, record: Path | None, *, inspect: bool, lab: bool) -> None:
+    """The shop, and beside it whatever was asked for."""
     observed, redactor = Trace(), Redactor(app.mint().encode())
     made = import_module(LABORATORY).Laboratory(settings, observed) if lab else None
     watching = (
@@ -125,18 +136,12 @@ def serve(
         ready = partial(_ready, files, record, in_laboratory=lab)
         await app.serve(settings, trace=observed, ready=ready, beside=beside)
 
-    try:
-        with outlet(sys.stderr) as errors, recorded(observed, record, redactor) as files:
-            logging.basicConfig(level=logging.INFO, format=LINE, stream=errors)
-            if settings.trace:
-                paper = errors if made is None else made.paper(errors)
-                observed.observe(Printer(paper, redactor=redactor))
-            run(settings, partial(work, files))
-    except OSError as error:
-        words = advice(settings.host, settings.port, error, f"{program()} serve")
-        if words is None:
-            raise
-        raise CannotListen(words) from error
+    with outlet(sys.stderr) as errors, recorded(observed, record, redactor) as files:
+        logging.basicConfig(level=logging.INFO, format=LINE, stream=errors)
+        if settings.trace:
+            paper = errors if made is None else made.paper(errors)
+            observed.observe(Printer(paper, redactor=redactor))
+        run(settings, partial(work, files))
 
 
 @contextmanager

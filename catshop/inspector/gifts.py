@@ -101,9 +101,8 @@ class Talk:
                 yield name, kept
 
     def _cookies(self, value: str) -> str:
-        pairs = value.split("; ")
-        ours = (each for each in pairs if each.partition("=")[0] in self.cookies)
-        return "; ".join(ours if self.cookies else pairs)
+        ours = (f"{name}={held}" for name, held in cookies(value) if name in self.cookies)
+        return "; ".join(ours) if self.cookies else value
 
     def holds(self, exchange: Exchange) -> str:
         """Everything in a request that could be what an answer gave."""
@@ -175,6 +174,12 @@ def server_of(exchanges: Iterable[Exchange], url: str = "") -> str:
     return f"http://{most}" if most else ""
 
 
+def cookies(value: str) -> list[tuple[str, str]]:
+    """Name and value of each cookie that a request shows. RFC 6265 §4.2.1."""
+    pairs = (each.partition("=") for each in value.split("; "))
+    return [(name, held) for name, _, held in pairs]
+
+
 def parameters(exchange: Exchange) -> list[tuple[str, str]]:
     """Those of the query, and those of a form."""
     query = parse_qsl(exchange.request.target.partition("?")[2], keep_blank_values=True)
@@ -208,9 +213,9 @@ def _texts(exchange: Exchange) -> Iterator[tuple[str, str, str]]:
     body = exchange.body("<")
     if "<input" in body.text:
         yield from (("input", *each) for each in _inputs(body.text))
-    for frame in exchange.every(Frame):
-        yield from (("event", "id", each) for each in event_ids(frame))
-    for text in (body.text, *(each.value("data") for each in exchange.every(Frame))):
+    frames = exchange.every(Frame)
+    yield from (("event", "id", each.value("id")) for each in frames)
+    for text in (body.text, *(each.value("data") for each in frames)):
         yield from (("member", *each) for each in _members(document(text)))
 
 
@@ -224,11 +229,6 @@ def _of_field(name: str, value: str) -> Iterator[tuple[str, str, str]]:
             yield "cookie", cookie.strip(), held.strip()
         case _:
             yield "field", name, value
-
-
-def event_ids(frame: Frame) -> list[str]:
-    """The id of an event, if it has one. WHATWG HTML §9.2.6."""
-    return re.findall(r"^id: ?(.*)$", frame.text, re.MULTILINE)
 
 
 def _members(found: object, deep: int = DEEP) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from catshop.inspector.again import Again, again, changed, filled, missing
-from catshop.inspector.gifts import Talk, event_ids, parameters, readings, server_of, set_by, talk
+from catshop.inspector.gifts import Talk, parameters, readings, server_of, set_by, talk
 from catshop.inspector.recording import (
     Answer,
     Body,
@@ -95,10 +95,10 @@ def _invented(thought: Thought, verifier: str, mint: Mint) -> str:
     """Names are short, and a challenge is that of its verifier."""
     if thought.kind == "NAME":
         return f"alice-{hashlib.sha256(mint().encode()).hexdigest()[:8]}"
-    return challenge(verifier) if verifier else mint()
+    return s256(verifier) if verifier else mint()
 
 
-def challenge(verifier: str) -> str:
+def s256(verifier: str) -> str:
     """The S256 challenge of a verifier. RFC 7636 §4.2."""
     digest = hashlib.sha256(verifier.encode("ascii")).digest()
     return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
@@ -259,9 +259,10 @@ def _goes_on(exchange: Exchange, target: Exchange) -> bool:
     MCP 2025-11-25 basic/transports §resumability-and-redelivery.
     """
     asked, session = named(target), named(exchange).get(SESSION, "")
-    ids = [id_ for frame in exchange.every(Frame) for id_ in event_ids(frame)]
-    same = bool(session) and asked.get(SESSION) == session and exchange is not target
-    return same and asked.get("last-event-id") in ids and exchange.request.method == "POST"
+    last = asked.get("last-event-id", "")
+    same = bool(session and last) and asked.get(SESSION) == session and exchange is not target
+    sent = any(frame.value("id") == last for frame in exchange.every(Frame))
+    return same and sent and exchange.request.method == "POST"
 
 
 def _is_of(exchange: Exchange, having: Talk, found: set[int]) -> bool:

@@ -15,7 +15,7 @@ from itertools import count
 from typing import Final
 from urllib.parse import parse_qsl
 
-from catshop.inspector.gifts import Talk, is_form, parameters
+from catshop.inspector.gifts import Talk, cookies, is_form, parameters
 from catshop.inspector.recording import Check, Exchange
 from catshop.inspector.redact import MARK
 
@@ -234,16 +234,14 @@ def _cookies_of(talk: Talk, exchange: Exchange) -> Iterator[tuple[str, str]]:
     """Name and value of each cookie of a request."""
     for name, value in talk.fields(exchange):
         if name.lower() == "cookie":
-            pairs = (each.partition("=") for each in value.split("; "))
-            yield from ((cookie, held) for cookie, _, held in pairs)
+            yield from cookies(value)
 
 
 def _of_field(name: str, value: str) -> Iterator[tuple[str, str, str]]:
     """A field, whose secrets have names of their own: the scheme, or each cookie."""
     place = name.lower()
     if place == "cookie":
-        pairs = (each.partition("=") for each in value.split("; "))
-        yield from ((place, cookie, held) for cookie, _, held in pairs)
+        yield from ((place, *each) for each in cookies(value))
     elif place == "authorization":
         yield place, SCHEMES.get(value.partition(" ")[0].lower(), place), value
     else:

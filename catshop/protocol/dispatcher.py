@@ -154,8 +154,9 @@ class Dispatcher:
         try:
             opened = await self._states.opened(request, version, caller)
         except RpcError as error:
-            arrived = {"code": error.explanation, "method": request.method}
-            self.trace.check("request_state.opened", Verdict.NO, by=error, **arrived)
+            error.check = "request_state.opened"
+            code, method = error.explanation, request.method
+            self.trace.check(error.check, Verdict.NO, by=error, code=code, method=method)
             raise
         self.trace.check("request_state.opened", Verdict.OK)
         return opened

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from catshop.inspector.again import again, changed, differences, filled, whole
+from catshop.inspector.gifts import cookies
 from catshop.inspector.recording import (
     Answer,
     Body,
@@ -19,7 +20,7 @@ from catshop.inspector.recording import (
     Request,
     Started,
 )
-from catshop.inspector.rehearsal import challenge, given_by, rehearsed
+from catshop.inspector.rehearsal import given_by, rehearsed, s256
 from tests.inspector.talks import talk
 from tests.inspector.test_curl import TALK, login
 
@@ -141,13 +142,13 @@ def test_what_leads_up_to_a_request_is_what_gives_it_its_secrets() -> None:
     request = filled(made.last.request, {**given, made.base: "http://s:1"}, thought)
     assert request.body == "code=new&code_verifier=one&resource=http%3A%2F%2Fs%3A1%2Fmcp"
     asked = filled(made.before[1].request, {"cat_0123456789abcdef": "cat_new"}, thought)
-    assert asked.query == f"client_id=cat_new&state=two&code_challenge={challenge('one')}"
+    assert asked.query == f"client_id=cat_new&state=two&code_challenge={s256('one')}"
 
 
 def test_a_challenge_is_the_hash_of_its_verifier() -> None:
     """RFC 7636 §4.2, with the values of its Appendix B."""
     verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-    assert challenge(verifier) == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    assert s256(verifier) == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
 
 def test_a_session_is_opened_anew_even_if_it_began_before_the_recording() -> None:
@@ -203,3 +204,8 @@ def test_events_of_a_stream_are_compared_one_by_one() -> None:
     fields = (("X-Mark", "‹›"),)
     assert list(differences(kept, 200, fields, "data: 1\n\ndata: 2\n\n")) == []
     assert "-data: 2" in list(differences(kept, 200, fields, "data: 1\n\n"))
+
+
+def test_a_cookie_ends_at_its_semicolon_and_may_hold_more_than_one_sign_of_equality() -> None:
+    """RFC 6265 §4.2.1: a base64 value ends with some."""
+    assert cookies("a=b; c=d=; e=") == [("a", "b"), ("c", "d="), ("e", "")]

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from catshop.inspector.documents import document, spread
+from catshop.inspector.rehearsal import s256
 from catshop.protocol.http1.sse import Decoder
 
 VERIFIER: Final = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
@@ -38,11 +39,11 @@ def pkce(verifier: str) -> list[Said]:
     if not VERIFIER.fullmatch(text):
         wanted = "43 to 128 of the characters A-Z a-z 0-9 - . _ ~"
         return [Said("not a code_verifier", f"{len(text)} characters; expected {wanted}")]
-    digest = hashlib.sha256(text.encode("ascii")).digest()
+    digest = hashlib.sha256(text.encode("ascii"))
     return [
-        Said("code_challenge", _base64url(digest)),
+        Said("code_challenge", s256(text)),
         Said("code_challenge_method", "S256"),
-        Said("SHA-256 of the text, in hexadecimal", digest.hex()),
+        Said("SHA-256 of the text, in hexadecimal", digest.hexdigest()),
         Said("characters", str(len(text))),
     ]
 
@@ -97,10 +98,6 @@ def events(stream: str) -> list[Said]:
     ]
     whole = text.endswith("\n\n") or not text.strip()
     return said if whole else [*said, Said("unfinished", "no empty line ends the last event")]
-
-
-def _base64url(octets: bytes) -> str:
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,9 +126,10 @@ def note_answer(
     To the observers a refusal that no named check has told is told by the line that raised it.
     """
     if trace.observed:
-        for each in () if has_refused() else tuple(request.refusals):
-            told = {"code": each.code, "arrived": each.arrived}
-            trace.check(each.check, Verdict.NO, by=each.error, **told)
+        if request.refusals and not has_refused():
+            last = request.refusals[-1]
+            told = {"code": last.code, "arrived": last.arrived}
+            trace.check(last.check, Verdict.NO, by=last.error, **told)
         _note_answer(trace, status, sent)
     request.refusals.clear()
     if log.isEnabledFor(logging.INFO):
